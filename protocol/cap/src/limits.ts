@@ -1,0 +1,21 @@
+/** Characters of the text form, prefix included; also the bytes of it on the wire. */
+export const capabilityTextMax = 4_096;
+
+export const textPrefix = 'ron1_';
+
+/** Bytes of the binary form: what still has a text form of 4,096 characters. */
+export const capabilityBytesMax = Math.floor(((capabilityTextMax - textPrefix.length) * 3) / 4);
+
+export const caveatsMax = 64;
+
+/** Of each tag: HMAC with the 512-bit hash truncated to 256 bits. */
+export const tagBytes = 32;
+
+/** Bytes of a tenant, subject or audience. */
+export const partyBytesMax = 128;
+
+/** Bytes of a right's prefix. */
+export const prefixBytesMax = 512;
+
+/** Ranges in one `cidr` caveat. */
+export const cidrsMax = 16;

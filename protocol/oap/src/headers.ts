@@ -1,0 +1,116 @@
+import { RonError } from '@ron/proto/errors';
+import { limits } from './limits.ts';
+import { type JsonObject, type JsonValue, parseStrictObject } from './strict-json.ts';
+
+/** Header of REQ|START. A field that is not listed is refused, so that no server ignores what a caller asked for. */
+export interface RequestHeader {
+  /** Name of the operation in its contract. */
+  readonly op: string;
+  /** 8–64 of `[A-Za-z0-9_-]`. */
+  readonly corr_id: string;
+  /** Milliseconds that the caller still waits, from the moment of arrival. */
+  readonly deadline_ms?: number;
+  /** W3C trace context. */
+  readonly traceparent?: string;
+  /** Same key and body within 24 h: same outcome. At most 128 printable ASCII characters. */
+  readonly idempotency_key?: string;
+  /** Length of the body that follows, when the caller knows it. A hint for early refusal. */
+  readonly body_bytes?: number;
+}
+
+/** Header of RESP|START. Unknown fields are kept and may be ignored. */
+export interface AnswerHeader extends JsonObjectLike {
+  readonly corr_id?: string;
+  readonly body_bytes?: number;
+}
+
+/** Header of a frame of body bytes. Unknown fields are kept and may be ignored. */
+export interface DataHeader extends JsonObjectLike {
+  /** Content address of the object; a sender that learns it by hashing sends it with END only. */
+  readonly obj?: string;
+  /** Offset of this frame's first body byte in the object. */
+  readonly off?: number;
+}
+
+interface JsonObjectLike {
+  readonly [key: string]: JsonValue | undefined;
+}
+
+const corrIdPattern = /^[A-Za-z0-9_-]{8,64}$/;
+const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+const operationPattern = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
+const idempotencyPattern = /^[\x21-\x7e]{1,128}$/;
+const objectPattern = /^b3:[0-9a-f]{64}$/;
+
+type FieldCheck = (value: JsonValue) => boolean;
+
+const isCount: FieldCheck = (value) => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+const matches =
+  (pattern: RegExp): FieldCheck =>
+  (value) =>
+    typeof value === 'string' && pattern.test(value);
+
+const requestChecks = new Map<string, FieldCheck>([
+  ['op', matches(operationPattern)],
+  ['corr_id', matches(corrIdPattern)],
+  ['deadline_ms', isCount],
+  ['traceparent', matches(traceparentPattern)],
+  ['idempotency_key', matches(idempotencyPattern)],
+  ['body_bytes', isCount],
+]);
+const answerChecks = new Map<string, FieldCheck>([
+  ['corr_id', matches(corrIdPattern)],
+  ['body_bytes', isCount],
+]);
+const dataChecks = new Map<string, FieldCheck>([
+  ['obj', matches(objectPattern)],
+  ['off', isCount],
+]);
+
+/** @throws RonError `bad_request`, or `headers_too_large` past 16 KiB. */
+export function parseRequestHeader(bytes: Uint8Array): RequestHeader {
+  const header = parseHeader(bytes);
+  checkFields(header, requestChecks);
+  for (const key of Object.keys(header)) {
+    if (!requestChecks.has(key)) throw fieldError(key.slice(0, 64), 'unknown');
+  }
+  if (header.op === undefined) throw fieldError('op', 'missing');
+  if (header.corr_id === undefined) throw fieldError('corr_id', 'missing');
+  return header as unknown as RequestHeader;
+}
+
+/** @throws RonError `bad_request`, or `headers_too_large` past 16 KiB. */
+export function parseAnswerHeader(bytes: Uint8Array): AnswerHeader {
+  return checkFields(bytes.length === 0 ? {} : parseHeader(bytes), answerChecks);
+}
+
+/** @throws RonError `bad_request`, or `headers_too_large` past 16 KiB. */
+export function parseDataHeader(bytes: Uint8Array | undefined): DataHeader {
+  return checkFields(parseHeader(bytes), dataChecks);
+}
+
+/**
+ * A header without rules of its own, as events have; undefined stands for one that was too long to keep.
+ *
+ * @throws RonError as the others.
+ */
+export function parseHeader(bytes: Uint8Array | undefined): JsonObject {
+  if (bytes === undefined || bytes.length > limits.headerJsonBytesMax) {
+    throw new RonError('headers_too_large', 'the OAP header is too long', {
+      details: { bytes_max: limits.headerJsonBytesMax },
+    });
+  }
+  return parseStrictObject(bytes, { bytesMax: limits.headerJsonBytesMax });
+}
+
+function checkFields(header: JsonObject, checks: ReadonlyMap<string, FieldCheck>): JsonObject {
+  for (const [key, isValid] of checks) {
+    const value = header[key];
+    if (value !== undefined && !isValid(value)) throw fieldError(key, 'invalid');
+  }
+  return header;
+}
+
+function fieldError(field: string, problem: 'unknown' | 'missing' | 'invalid'): RonError {
+  return new RonError('bad_request', `OAP header: ${problem} field`, { details: { field, problem } });
+}
