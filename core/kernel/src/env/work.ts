@@ -1,0 +1,13 @@
+/** CPU work that has a native or off-loop implementation; inline in simulation. */
+export interface Work {
+  /** BLAKE3-256 of a piece, inline; meant for at most 1 MiB at once. */
+  blake3(bytes: Uint8Array): Uint8Array;
+  blake3Stream(): StreamHasher;
+  /** zstd with an output bound; throws `payload_too_large` past it and `bad_request` for what is not zstd. */
+  inflateZstd(bytes: Uint8Array, outputBytesMax: number): Uint8Array;
+}
+
+export interface StreamHasher {
+  update(bytes: Uint8Array): void;
+  digest(): Uint8Array;
+}

@@ -1,0 +1,10 @@
+export { createRealClock } from './clock.ts';
+export { watchConfigFile } from './config-watcher.ts';
+export { createNoDisk, createRealDisk } from './disk.ts';
+export { createRealEnv, type RealEnvOptions } from './env.ts';
+export { createLog, type LogLevel, type LogOptions } from './log.ts';
+export { createRealNet, type RealNetOptions } from './net.ts';
+export { measureProcess } from './process-gauges.ts';
+export { createRealRandom } from './random.ts';
+export { waitForShutdown } from './shutdown.ts';
+export { createInlineWork } from './work.ts';

@@ -1,0 +1,72 @@
+import type { Duplex, Env, Listener, Log, Metrics, NetAddress } from '@ron/kernel';
+import { type HelloIdentity, limits } from '@ron/oap';
+import { uuidV7 } from './corr-id.ts';
+import type { Dispatcher } from './dispatch.ts';
+import { rejections } from './golden-metrics.ts';
+import { addressOf, OapServerConnection } from './oap-connection.ts';
+
+export interface OapBindingOptions {
+  readonly env: Env;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly address: NetAddress;
+  readonly dispatchers: readonly Dispatcher[];
+  readonly identity: HelloIdentity;
+}
+
+/** Contracts over OAP/1 on a Unix socket or loopback TCP: each service answers under its contract's app id. */
+export async function bindOapServer(options: OapBindingOptions): Promise<Listener> {
+  const { env, log, metrics, identity } = options;
+  const byApp = new Map(options.dispatchers.map((dispatcher) => [dispatcher.contract.app, dispatcher]));
+  const connections = new Set<OapServerConnection>();
+  const byRemote = new Map<string, number>();
+  const open = metrics.gauge('oap_connections', 'Open OAP connections').labels();
+  const rejected = rejections(metrics, 'oap');
+  const onRefusal = (reason: string, corr_id: string): void => {
+    rejected(reason);
+    log.info({ corr_id, reason }, 'request refused');
+  };
+  const ports = { env, log, byApp, identity, onRefusal };
+  const accept = (duplex: Duplex): void => {
+    const remote = addressOf(duplex.remote);
+    const count = byRemote.get(remote) ?? 0;
+    // All of a Unix socket's callers share one name.
+    const perRemoteMax = remote === 'unix' ? limits.connectionsMax : limits.connectionsPerAddressMax;
+    if (connections.size >= limits.connectionsMax || count >= perRemoteMax) {
+      onRefusal('over_capacity', uuidV7(env));
+      duplex.destroy();
+      return;
+    }
+    const connection = new OapServerConnection({ ...ports, duplex }, () => {
+      connections.delete(connection);
+      const left = (byRemote.get(remote) ?? 1) - 1;
+      if (left === 0) byRemote.delete(remote);
+      else byRemote.set(remote, left);
+      open.dec();
+      if (connections.size === 0) onLast();
+    });
+    connections.add(connection);
+    byRemote.set(remote, count + 1);
+    open.inc();
+    connection.start();
+  };
+  let onLast: () => void = () => undefined;
+  const noneLeft = (graceMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      if (connections.size === 0) return resolve();
+      const timer = env.clock.after(graceMs, resolve);
+      onLast = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  const listener = await env.net.listen(options.address, accept);
+  const close = async (graceMs: number): Promise<void> => {
+    for (const connection of connections) connection.drain();
+    const closed = listener.close(graceMs);
+    await noneLeft(graceMs);
+    for (const connection of connections) connection.close();
+    await closed;
+  };
+  return { address: listener.address, close, [Symbol.asyncDispose]: () => close(0) };
+}

@@ -1,0 +1,255 @@
+import type { Duplex, Env, Log, Timer } from '@ron/kernel';
+import { formatTenant } from '@ron/naming';
+import {
+  type Connection,
+  createConnection,
+  type HelloIdentity,
+  InboundBody,
+  limits,
+  type OpenedStream,
+  OutboundBody,
+  parseStrictJson,
+  TransferWatch,
+  tickMs,
+} from '@ron/oap';
+import { RonError } from '@ron/proto/errors';
+import type { OnRefusal } from './bind-http.ts';
+import type { Context } from './context.ts';
+import { uuidV7 } from './corr-id.ts';
+import type { Dispatcher, Incoming, Outgoing } from './dispatch.ts';
+
+export interface OapServerPorts {
+  readonly duplex: Duplex;
+  readonly env: Env;
+  readonly log: Log;
+  readonly byApp: ReadonlyMap<number, Dispatcher>;
+  readonly identity: HelloIdentity;
+  /** Told of each refusal that comes before a service's pipeline, which counts and logs its own. */
+  readonly onRefusal: OnRefusal;
+}
+
+/** A body that its sender must move at least this fast while the handler waits for it. */
+const slowWindowMs = 10_000;
+const slowBytesMin = (limits.progressBytesPerSecondMin * slowWindowMs) / 1_000;
+
+interface Stream {
+  readonly corrId: string;
+  readonly inbound: InboundBody | undefined;
+  readonly receiving: TransferWatch;
+  readonly sending: TransferWatch;
+  outbound: OutboundBody | undefined;
+  context: Context | undefined;
+  outgoing: Outgoing | undefined;
+}
+
+/** One accepted connection: turns its streams into dispatches and their outcomes into answers. */
+export class OapServerConnection {
+  readonly #ports: OapServerPorts;
+  readonly #connection: Connection;
+  readonly #streams = new Map<number, Stream>();
+  readonly #onClosed: (reason: string) => void;
+  #timer: Timer | undefined;
+  #draining = false;
+  /** Of everything that is refused without a readable request. */
+  readonly #corrId: string;
+
+  constructor(ports: OapServerPorts, onClosed: (reason: string) => void) {
+    this.#ports = ports;
+    this.#corrId = uuidV7(ports.env);
+    this.#onClosed = onClosed;
+    const { duplex, env } = ports;
+    this.#connection = createConnection({
+      role: 'acceptor',
+      identity: ports.identity,
+      corrId: this.#corrId,
+      write: (pieces) => duplex.write(pieces),
+      inflate: (bytes, outputBytesMax) => env.work.inflateZstd(bytes, outputBytesMax),
+      handler: {
+        ready: () => undefined,
+        open: (stream) => this.#open(stream),
+        answer: () => undefined,
+        data: (streamId, bytes) => this.#streams.get(streamId)?.inbound?.push(bytes),
+        end: (streamId) => this.#streams.get(streamId)?.inbound?.end(),
+        error: (streamId, error) => this.#lost(streamId, error),
+        cancel: (streamId) => this.#lost(streamId, new RonError('request_timeout', 'the caller left')),
+        refused: (_streamId, error) => ports.onRefusal(error.code, this.#corrId),
+        event: (streamId, _header, body) => this.#connection.consumed(streamId, body.byteLength),
+        ack: () => undefined,
+        writable: (streamId) => this.#streams.get(streamId)?.outbound?.writable(),
+        closed: (close) => this.#closed(close.reason),
+      },
+    });
+  }
+
+  start(): void {
+    this.#ports.duplex.start({
+      data: (bytes) => this.#connection.receive(bytes),
+      drain: () => this.#connection.drained(),
+      close: () => this.#connection.ended(),
+    });
+    this.#arm();
+  }
+
+  /** Closes as soon as nothing runs on it. */
+  drain(): void {
+    this.#draining = true;
+    if (this.#streams.size === 0) this.close();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  #open(opened: OpenedStream): void {
+    const { streamId } = opened;
+    const inbound = opened.end
+      ? undefined
+      : new InboundBody(
+          (bytes) => this.#connection.consumed(streamId, bytes),
+          // The handler wants no more of it; the answer still follows, so the stream stays and late bytes are let go.
+          () => undefined,
+        );
+    this.#streams.set(streamId, {
+      corrId: opened.header.corr_id,
+      inbound,
+      receiving: new TransferWatch(slowWindowMs, slowBytesMin),
+      // Credit comes back in steps of up to a piece, so a slow reader shows as a pause and not as a rate.
+      sending: new TransferWatch(limits.oapIdleMs, 1),
+      outbound: undefined,
+      context: undefined,
+      outgoing: undefined,
+    });
+    const incoming = this.#parse(opened, inbound);
+    if (incoming instanceof RonError) this.#refuse(streamId, incoming, opened.header.corr_id);
+    else this.#serve(streamId, incoming).catch((error) => this.#fail(streamId, error));
+  }
+
+  /** The request for its dispatcher, or why none gets it. */
+  #parse(opened: OpenedStream, body: InboundBody | undefined): Routed | RonError {
+    const { header } = opened;
+    if (this.#draining) return new RonError('unavailable', 'the node is stopping', { retryAfterMs: 1_000 });
+    const dispatcher = this.#ports.byApp.get(opened.app);
+    if (dispatcher === undefined) return new RonError('not_found', 'there is no such application here');
+    let input: unknown;
+    try {
+      input = parseStrictJson(opened.body, { bytesMax: limits.controlBodyBytesMax, depthMax: limits.jsonDepthMax });
+    } catch (error) {
+      return error as RonError;
+    }
+    const incoming: Incoming = {
+      operation: header.op,
+      input,
+      body,
+      bodyBytes: body === undefined ? 0 : header.body_bytes,
+      credential: opened.capability.byteLength === 0 ? {} : { token: opened.capability.slice() },
+      corrId: header.corr_id,
+      traceparent: header.traceparent,
+      timeoutMs: header.deadline_ms,
+      idempotencyKey: header.idempotency_key,
+      tenant: opened.tenant.every((byte) => byte === 0) ? undefined : formatTenant(opened.tenant),
+      remote: addressOf(this.#ports.duplex.remote),
+    };
+    return { dispatcher, incoming };
+  }
+
+  #refuse(streamId: number, error: RonError, corrId: string): void {
+    this.#ports.onRefusal(error.code, corrId);
+    this.#connection.fail(streamId, error, corrId);
+    this.#forget(streamId);
+  }
+
+  async #serve(streamId: number, { dispatcher, incoming }: Routed): Promise<void> {
+    const stream = this.#streams.get(streamId);
+    const outgoing = await dispatcher.dispatch(incoming, (context) => {
+      if (stream !== undefined) stream.context = context;
+    });
+    if (stream === undefined || this.#streams.get(streamId) !== stream) {
+      outgoing.release();
+      return;
+    }
+    stream.outgoing = outgoing;
+    const body = encoder.encode(JSON.stringify(outgoing.output));
+    const end = outgoing.body === undefined;
+    this.#connection.answer(streamId, { header: { corr_id: incoming.corrId }, body, end });
+    if (outgoing.body !== undefined) {
+      stream.outbound = new OutboundBody(this.#connection, streamId);
+      await stream.outbound.send(outgoing.body);
+    }
+    this.#forget(streamId);
+  }
+
+  #fail(streamId: number, thrown: unknown): void {
+    const corrId = this.#streams.get(streamId)?.corrId;
+    // Whoever took the stream away has been told, or is gone.
+    if (corrId === undefined) return;
+    const known = thrown instanceof RonError;
+    if (!known) this.#ports.log.error({ corr_id: corrId, err: thrown }, 'an OAP request failed outside its pipeline');
+    const error = known ? thrown : new RonError('internal', 'the node failed on this request');
+    this.#connection.fail(streamId, error, corrId);
+    this.#forget(streamId);
+  }
+
+  /** The caller left or broke the stream: the handler learns it through its body and its signal. */
+  #lost(streamId: number, error: RonError): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    stream.inbound?.fail(error);
+    stream.context?.abort(error);
+    this.#forget(streamId);
+  }
+
+  #forget(streamId: number): void {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) return;
+    this.#streams.delete(streamId);
+    stream.outbound?.stop();
+    stream.outgoing?.release();
+    stream.inbound?.abandon();
+    if (this.#draining && this.#streams.size === 0) this.close();
+  }
+
+  /** A caller that neither sends nor reads may not hold a request in flight. */
+  #judge(nowMs: number): void {
+    for (const [streamId, { inbound, outbound, receiving, sending, corrId }] of this.#streams) {
+      if (inbound !== undefined && receiving.isTooSlow(nowMs, inbound.waiting, inbound.receivedBytes)) {
+        // The handler passes it on: the caller gets it as the answer.
+        inbound.fail(new RonError('request_timeout', 'the body came too slowly'));
+      }
+      if (outbound === undefined || !sending.isTooSlow(nowMs, outbound.waiting, outbound.sentBytes)) continue;
+      const error = new RonError('request_timeout', 'the answer was not read');
+      this.#connection.fail(streamId, error, corrId);
+      this.#lost(streamId, error);
+    }
+  }
+
+  #closed(reason: string): void {
+    if (!orderly.has(reason)) this.#ports.onRefusal(reason, this.#corrId);
+    this.#timer?.cancel();
+    for (const streamId of [...this.#streams.keys()])
+      this.#lost(streamId, new RonError('request_timeout', 'the connection ended'));
+    this.#ports.duplex.close();
+    this.#onClosed(reason);
+  }
+
+  #arm(): void {
+    this.#timer = this.#ports.env.clock.after(tickMs, () => {
+      const nowMs = this.#ports.env.clock.monotonicMs();
+      this.#connection.tick(nowMs);
+      this.#judge(nowMs);
+      if (this.#connection.state !== 'closed') this.#arm();
+    });
+  }
+}
+
+interface Routed {
+  readonly dispatcher: Dispatcher;
+  readonly incoming: Incoming;
+}
+
+const encoder = new TextEncoder();
+const orderly: ReadonlySet<string> = new Set(['done', 'idle', 'refused_by_peer']);
+
+/** Some transports name their peer with a port; capabilities are bound to addresses. An IPv6 address stays as it is. */
+export function addressOf(remote: string): string {
+  return /^[^:]+(?=:\d+$)/.exec(remote)?.[0] ?? remote;
+}
