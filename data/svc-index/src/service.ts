@@ -1,0 +1,57 @@
+import { indexContract } from '@ron/proto/names';
+import { defineService, type Ports } from '@ron/service';
+import { IndexConfig } from './config.ts';
+import type { NameEngine } from './engine.ts';
+import { createHistory } from './handlers/history.ts';
+import { createList } from './handlers/list.ts';
+import { createMatch } from './handlers/match.ts';
+import { createRemove } from './handlers/remove.ts';
+import { createResolve } from './handlers/resolve.ts';
+import { createRoots } from './handlers/roots.ts';
+import { createSet } from './handlers/set.ts';
+import { Lookup } from './lookup.ts';
+import type { RecordSigner } from './record.ts';
+import { Writer } from './writer.ts';
+
+export { IndexConfig } from './config.ts';
+export type { Change, Head, NameEngine, Outcome, VersionPosition } from './engine.ts';
+export { type LmdbNamesOptions, openLmdbNames } from './lmdb/lmdb-names.ts';
+export { createRamNames } from './ram/ram-names.ts';
+export { type NameRecord, type RecordSigner, type Resolution, signedBytes } from './record.ts';
+
+/** Chosen by the profile. The engine belongs to the service from then on: it is closed when the service stops. */
+export interface IndexEngines {
+  readonly names: NameEngine;
+  readonly signer: RecordSigner;
+}
+
+type IndexPorts = Ports<IndexConfig, Record<never, never>, IndexEngines>;
+
+export const index = defineService({
+  contract: indexContract,
+  config: IndexConfig,
+  uses: {},
+  async start({ config, engines, env }: IndexPorts) {
+    const { names, signer } = engines;
+    const current = () => config.current();
+    const lookup = new Lookup(names, env.clock, current);
+    const writer = new Writer(names, lookup, signer, env.clock, current);
+    return {
+      handlers: {
+        resolve: createResolve(lookup),
+        match: createMatch(lookup),
+        set: createSet(writer),
+        remove: createRemove(writer),
+        history: createHistory(names),
+        list: createList(names, env.clock),
+        roots: createRoots(names),
+      },
+      gates: () => [
+        names.failure === undefined
+          ? { gate: 'index-writable', ok: true }
+          : { gate: 'index-writable', ok: false, reason: names.failure },
+      ],
+      [Symbol.asyncDispose]: () => names[Symbol.asyncDispose](),
+    };
+  },
+});

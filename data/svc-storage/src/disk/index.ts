@@ -1,0 +1,2 @@
+export type { DiskEngineConfig } from './config.ts';
+export { type DiskEngineOptions, openDiskEngine } from './engine.ts';
