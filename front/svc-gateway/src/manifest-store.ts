@@ -1,0 +1,110 @@
+import { type Manifest, manifestBytesMax, parseManifest } from '@ron/naming';
+import type { CallContext, Peer } from '@ron/proto/contract';
+import { RonError } from '@ron/proto/errors';
+import type { storageContract } from '@ron/proto/storage';
+import type { LiveConfig } from '@ron/service';
+import type { GatewayConfig } from './config.ts';
+import { readExactly } from './exact-body.ts';
+import { LruBytes } from './lru-bytes.ts';
+
+/** How every canonical manifest begins; anything else need not be read to know that it is none. */
+const opening = new TextEncoder().encode('{"entries":[');
+/** `{"entries":[],"v":1}`. */
+const manifestBytesMin = 20;
+/** Manifests being read and parsed at once: each may hold a few times `manifestBytesMax`. */
+const loadsMax = 4;
+
+/**
+ * Estimates of what is held for one manifest: its texts as UTF-16 and objects around them; the map's own entry for
+ * an object that is none.
+ */
+const bytesPerTextByte = 2;
+const bytesPerEntry = 160;
+const bytesPerMiss = 256;
+
+/** Parsed bundle manifests by address. Content under an address never changes, so an entry never goes stale. */
+export class ManifestStore {
+  readonly #storage: Peer<typeof storageContract>;
+  readonly #config: LiveConfig<GatewayConfig>;
+  readonly #cache = new LruBytes<Manifest | 'none'>();
+  readonly #loading = new Map<string, Promise<Manifest | undefined>>();
+  readonly #waiting: (() => void)[] = [];
+  #loads = 0;
+
+  constructor(storage: Peer<typeof storageContract>, config: LiveConfig<GatewayConfig>) {
+    this.#storage = storage;
+    this.#config = config;
+  }
+
+  /** Estimated bytes of the cache, for metrics. */
+  get cachedBytes(): number {
+    return this.#cache.totalBytes;
+  }
+
+  /** The manifest that this object is, or undefined when it is something else. Rejects as storage does. */
+  async open(address: string, context: CallContext): Promise<Manifest | undefined> {
+    for (;;) {
+      const cached = this.#cache.get(address);
+      if (cached !== undefined) return cached === 'none' ? undefined : cached;
+      const shared = this.#loading.get(address);
+      if (shared === undefined) return this.#lead(address, context);
+      const settled = await shared.then(
+        (manifest) => ({ manifest }),
+        // Another caller's failure, perhaps its deadline; one of those who waited tries again.
+        () => undefined,
+      );
+      if (settled !== undefined) return settled.manifest;
+    }
+  }
+
+  async #lead(address: string, context: CallContext): Promise<Manifest | undefined> {
+    const loading = this.#load(address, context).finally(() => this.#loading.delete(address));
+    this.#loading.set(address, loading);
+    return loading;
+  }
+
+  async #load(address: string, context: CallContext): Promise<Manifest | undefined> {
+    await this.#enter();
+    try {
+      const { size } = await this.#storage.stat({ address }, { context });
+      const manifest = await this.#read(address, size, context);
+      const weight =
+        manifest === undefined ? bytesPerMiss : size * bytesPerTextByte + manifest.entries.length * bytesPerEntry;
+      this.#cache.set(address, manifest ?? 'none', weight, this.#config.current().manifest_cache_bytes);
+      return manifest;
+    } finally {
+      this.#leave();
+    }
+  }
+
+  async #read(address: string, size: number, context: CallContext): Promise<Manifest | undefined> {
+    if (size < manifestBytesMin || size > manifestBytesMax) return undefined;
+    const head = await this.#storage.get({ address, start: 0, length: opening.byteLength }, { context });
+    const first = await readExactly(head.body, opening.byteLength);
+    if (!opening.every((byte, index) => first[index] === byte)) return undefined;
+    const whole = await this.#storage.get({ address }, { context });
+    const bytes = await readExactly(whole.body, size);
+    try {
+      return parseManifest(bytes);
+    } catch (error) {
+      // Begins like one but is not: an object like any other.
+      if (error instanceof RonError && error.code === 'bad_request') return undefined;
+      throw error;
+    }
+  }
+
+  /** Bounded by the calls in flight, each of which waits at most once and leaves by its deadline. */
+  async #enter(): Promise<void> {
+    if (this.#loads < loadsMax) {
+      this.#loads += 1;
+      return;
+    }
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #leave(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#loads -= 1;
+    else next();
+  }
+}

@@ -1,0 +1,74 @@
+import type { Call, Peer, Reply } from '@ron/proto/contract';
+import { RonError } from '@ron/proto/errors';
+import type { gatewayContract } from '@ron/proto/gateway';
+import type { storageContract } from '@ron/proto/storage';
+import type { ByteStream } from '@ron/proto/stream';
+import type { LiveConfig } from '@ron/service';
+import type { GatewayConfig } from './config.ts';
+import type { ByteLedger } from './quota.ts';
+
+type PutReply = Reply<(typeof gatewayContract)['operations']['put']>;
+
+export interface PutFields {
+  readonly content_encoding?: string;
+  readonly durability?: 'memory' | 'fsync';
+}
+
+/** Stores objects that arrive as one body. */
+export class ObjectWriter {
+  readonly #storage: Peer<typeof storageContract>;
+  readonly #config: LiveConfig<GatewayConfig>;
+  readonly #ledger: ByteLedger;
+
+  constructor(storage: Peer<typeof storageContract>, config: LiveConfig<GatewayConfig>, ledger: ByteLedger) {
+    this.#storage = storage;
+    this.#config = config;
+    this.#ledger = ledger;
+  }
+
+  put(address: string | undefined, fields: PutFields, call: Call): Promise<PutReply> {
+    return this.#ledger.receiving(call, async (body) => {
+      const { context, bodyBytes } = call;
+      requireIdentity(fields.content_encoding);
+      const bytesMax = this.#config.current().object_bytes_max;
+      if (bodyBytes !== undefined && bodyBytes > bytesMax) throw tooLarge(bytesMax);
+      if (fields.durability === 'fsync') await this.#requireSync(call);
+      const stored = await this.#storage.put(
+        { ...(address === undefined ? {} : { address }), ...(bodyBytes === undefined ? {} : { size: bodyBytes }) },
+        { context, body: atMost(body, bytesMax), ...(bodyBytes === undefined ? {} : { bodyBytes }) },
+      );
+      return { ...stored, location: `/o/${stored.address}`, http_status: stored.stored ? 201 : 200 };
+    });
+  }
+
+  /** Told before anything is stored, not by a receipt that says less than was asked. */
+  async #requireSync({ context }: Call): Promise<void> {
+    const { durability } = await this.#storage.usage({}, { context });
+    if (durability === 'fsync') return;
+    throw new RonError('bad_request', 'this node keeps objects in memory only and cannot sync them', {
+      details: { durability },
+    });
+  }
+}
+
+/** Compressed uploads are not taken: their address would be that of bytes which the sender did not name. */
+function requireIdentity(contentEncoding: string | undefined): void {
+  const coding = contentEncoding?.trim().toLowerCase();
+  if (coding === undefined || coding === '' || coding === 'identity') return;
+  throw new RonError('unsupported_media_type', 'send the bytes without Content-Encoding');
+}
+
+async function* atMost(body: ByteStream, bytesMax: number): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  for await (const piece of body) {
+    total += piece.byteLength;
+    if (total > bytesMax) throw tooLarge(bytesMax);
+    yield piece;
+  }
+}
+
+export function tooLarge(bytesMax: number): RonError {
+  return new RonError('payload_too_large', `an object has at most ${bytesMax} bytes here`, {
+    details: { limit: bytesMax },
+  });
+}

@@ -1,0 +1,87 @@
+import { gatewayContract } from '@ron/proto/gateway';
+import { indexContract } from '@ron/proto/names';
+import { storageContract } from '@ron/proto/storage';
+import { defineService } from '@ron/service';
+import { GatewayConfig } from './config.ts';
+import { createCollect } from './handlers/collect.ts';
+import { createEntry } from './handlers/entry.ts';
+import { createGet } from './handlers/get.ts';
+import { createHas } from './handlers/has.ts';
+import { createHistory } from './handlers/history.ts';
+import { createListNames } from './handlers/list-names.ts';
+import { createOutboard } from './handlers/outboard.ts';
+import { createPut } from './handlers/put.ts';
+import { createPutAt } from './handlers/put-at.ts';
+import { createRemoveName } from './handlers/remove-name.ts';
+import { createResolve } from './handlers/resolve.ts';
+import { createScrub } from './handlers/scrub.ts';
+import { createSetName } from './handlers/set-name.ts';
+import { createUndelete } from './handlers/undelete.ts';
+import { createUploadAbort } from './handlers/upload-abort.ts';
+import { createUploadCreate } from './handlers/upload-create.ts';
+import { createUploadOptions } from './handlers/upload-options.ts';
+import { createUploadStatus } from './handlers/upload-status.ts';
+import { createUploadWrite } from './handlers/upload-write.ts';
+import { createUsage } from './handlers/usage.ts';
+import { createView } from './handlers/view.ts';
+import { createWhoami } from './handlers/whoami.ts';
+import { createWhy } from './handlers/why.ts';
+import { ManifestStore } from './manifest-store.ts';
+import { ObjectReader } from './object-reader.ts';
+import { ObjectWriter } from './object-writer.ts';
+import { Quota } from './quota.ts';
+
+export { GatewayConfig } from './config.ts';
+
+const uses = { storage: storageContract, index: indexContract } as const;
+
+/** The public API of a node: contract in @ron/proto/gateway, configuration table `gateway`. */
+export const gateway = defineService<typeof gatewayContract, typeof GatewayConfig, typeof uses, unknown>({
+  contract: gatewayContract,
+  config: GatewayConfig,
+  uses,
+  async start({ config, peers: { storage, index }, env, metrics }) {
+    const quota = new Quota(config, env.clock);
+    const reader = new ObjectReader({ storage, random: env.random, config, ledger: quota });
+    const writer = new ObjectWriter(storage, config, quota);
+    const manifests = new ManifestStore(storage, config);
+    const buckets = metrics.gauge('gateway_quota_buckets', 'Quota buckets remembered').labels();
+    const cached = metrics.gauge('gateway_manifest_cache_bytes', 'Estimated bytes of parsed manifests').labels();
+    const collecting = metrics.onCollect(() => {
+      buckets.set(quota.remembered);
+      cached.set(manifests.cachedBytes);
+    });
+    return {
+      handlers: {
+        put: createPut(writer),
+        put_at: createPutAt(writer),
+        get: createGet(reader, config),
+        entry: createEntry(reader, manifests, config),
+        outboard: createOutboard(reader, config),
+        view: createView({ index, reader, manifests, config }),
+        has: createHas(storage),
+        upload_create: createUploadCreate(storage, config, quota),
+        upload_status: createUploadStatus(storage),
+        upload_write: createUploadWrite(storage, quota),
+        upload_abort: createUploadAbort(storage),
+        upload_options: createUploadOptions(config),
+        resolve: createResolve(index),
+        set_name: createSetName(index, storage),
+        remove_name: createRemoveName(index),
+        history: createHistory(index),
+        list_names: createListNames(index),
+        whoami: createWhoami(),
+        why: createWhy(storage),
+        collect: createCollect(storage),
+        undelete: createUndelete(storage),
+        scrub: createScrub(storage),
+        usage: createUsage(storage),
+      },
+      admit: (admission) => quota.admit(admission),
+      async [Symbol.asyncDispose]() {
+        // Everything else held here is memory; calls in flight end with their own contexts.
+        collecting[Symbol.dispose]();
+      },
+    };
+  },
+});
