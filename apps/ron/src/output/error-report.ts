@@ -1,0 +1,137 @@
+import { type ErrorCode, isErrorCode } from '@ron/proto/errors';
+import { CliError } from '../cli-error.ts';
+import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
+import { formatDuration } from './format.ts';
+import { printable } from './printable.ts';
+
+/** An error as people and scripts get it. */
+export interface ErrorReport {
+  readonly message: string;
+  readonly why: string;
+  readonly next: string;
+  readonly exitCode: ExitCode;
+  readonly code?: string;
+  readonly corrId?: string;
+  readonly retryAfterMs?: number;
+}
+
+/** Where the command was, for a next step that fits. */
+export interface ErrorPlace {
+  /** `ron put`. */
+  readonly command: string;
+  readonly url: string | undefined;
+}
+
+export function reportOf(thrown: unknown, place: ErrorPlace): ErrorReport {
+  if (thrown instanceof CliError) {
+    return { message: thrown.message, why: thrown.why, next: thrown.next, exitCode: thrown.exitCode };
+  }
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  if (isErrorCode(code)) return nodeReport(thrown as Error, code, place);
+  if (typeof code === 'string' && Object.hasOwn(systemErrors, code)) return systemReport(thrown as Error, code, place);
+  return {
+    message: thrown instanceof Error ? thrown.message : String(thrown),
+    why: 'a defect of this command, not of your input',
+    next: 'ron doctor',
+    exitCode: exitCodes.other,
+  };
+}
+
+function nodeReport(error: Error, code: ErrorCode, place: ErrorPlace): ErrorReport {
+  const fields = error as { corrId?: string; retryAfterMs?: number };
+  const corrId = fields.corrId === undefined || fields.corrId === '' ? undefined : fields.corrId;
+  const system = systemCode(error.cause);
+  const noted = [
+    code + (system === undefined ? '' : `, ${system}`),
+    ...(fields.retryAfterMs === undefined ? [] : [`again in ${formatDuration(fields.retryAfterMs)}`]),
+    ...(corrId === undefined ? [] : [`corr_id ${corrId}`]),
+  ];
+  const where = system !== undefined && place.url !== undefined ? ` at ${place.url}` : '';
+  return {
+    message: error.message + where,
+    why: noted.join(', '),
+    next: nextStep(code, place),
+    exitCode: exitCodeOf(code),
+    code,
+    ...(corrId === undefined ? {} : { corrId }),
+    ...(fields.retryAfterMs === undefined ? {} : { retryAfterMs: fields.retryAfterMs }),
+  };
+}
+
+function nextStep(code: ErrorCode, { command }: ErrorPlace): string {
+  switch (code) {
+    case 'not_found':
+      return 'ron name ls';
+    case 'unauthenticated':
+      return 'export RON_CAP=…   (the node prints the line when it starts)';
+    case 'forbidden':
+      return 'ron cap show';
+    case 'conflict':
+      return 'ron name ls   (look at the present version, then decide again)';
+    case 'insufficient_storage':
+      return 'ron gc --dry-run';
+    case 'quota_exhausted':
+    case 'payload_too_large':
+      return 'ron status';
+    case 'integrity':
+      return 'ron scrub start   (or read from another node)';
+    case 'bad_digest':
+      return `${command} …   (again, once nothing writes to the file)`;
+    case 'bad_request':
+    case 'range_not_satisfiable':
+      return `${command} --help`;
+    default:
+      return 'ron doctor';
+  }
+}
+
+interface SystemError {
+  readonly text: string;
+  readonly exitCode: ExitCode;
+}
+
+const systemErrors: Readonly<Record<string, SystemError>> = {
+  ENOENT: { text: 'there is no such file or folder', exitCode: exitCodes.notFound },
+  ENOTDIR: { text: 'a part of the path is not a folder', exitCode: exitCodes.notFound },
+  EISDIR: { text: 'that is a folder', exitCode: exitCodes.usage },
+  EEXIST: { text: 'it exists already', exitCode: exitCodes.conflict },
+  EACCES: { text: 'the file system does not allow it', exitCode: exitCodes.notAllowed },
+  EPERM: { text: 'the file system does not allow it', exitCode: exitCodes.notAllowed },
+  EROFS: { text: 'the file system is read-only', exitCode: exitCodes.notAllowed },
+  ENOSPC: { text: 'the disk is full', exitCode: exitCodes.limit },
+  EDQUOT: { text: 'the disk quota is used up', exitCode: exitCodes.limit },
+  EMFILE: { text: 'too many open files', exitCode: exitCodes.limit },
+};
+
+function systemReport(error: Error, code: string, { command }: ErrorPlace): ErrorReport {
+  const { text, exitCode } = systemErrors[code]!;
+  const path = 'path' in error && typeof error.path === 'string' ? error.path : undefined;
+  return {
+    message: path === undefined ? text : `${path}: ${text}`,
+    why: `${code} on this machine`,
+    next: path === undefined ? `${command} --help` : `ls -ld ${path}`,
+    exitCode,
+    code,
+  };
+}
+
+/** The name that the operating system gave a broken connection, wherever it is wrapped. */
+function systemCode(cause: unknown): string | undefined {
+  for (let depth = 0; cause instanceof Error && depth < 4; depth += 1, cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && /^E[A-Z]+$/.test(cause.code)) return cause.code;
+  }
+  return undefined;
+}
+
+/** Exactly three lines: what happened, why, and what to type next. */
+export function renderReport(report: ErrorReport): string {
+  const lines = [`ron: ${report.message}`, `  why: ${report.why}`, `  try: ${report.next}`];
+  return lines.map((line) => printable(line.replaceAll('\n', ' '))).join('\n');
+}
+
+export function reportAsJson(report: ErrorReport): string {
+  const { message, why, next, exitCode, code, corrId, retryAfterMs } = report;
+  return JSON.stringify({
+    error: { message, why, next, exit_code: exitCode, code, corr_id: corrId, retry_after_ms: retryAfterMs },
+  });
+}

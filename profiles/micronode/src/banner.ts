@@ -1,0 +1,29 @@
+/** What a person sees when the node is ready. Goes to standard output; the log goes to standard error. */
+export interface BannerFacts {
+  readonly url: string;
+  readonly capability: string;
+  readonly capabilityDays: number;
+  /** Undefined: amnesia. */
+  readonly folder: string | undefined;
+  readonly startedInMs: number;
+  readonly oap: string | undefined;
+}
+
+export function banner(facts: BannerFacts): string {
+  const lifetime =
+    facts.folder === undefined
+      ? 'Everything is in memory: nothing survives a restart (amnesia). To keep it: npm start -- --persist ./ron-data'
+      : `Durable: an acknowledged write is on disk, in ${facts.folder}`;
+  return [
+    `RustyOnions micronode: ready in ${Math.round(facts.startedInMs)} ms at ${facts.url}`,
+    ...(facts.oap === undefined ? [] : [`OAP/1 at ${facts.oap}`]),
+    lifetime,
+    '',
+    `In another terminal (the capability is the owner's, for ${facts.capabilityDays} days; do not share it):`,
+    '',
+    `export RON_NODE_URL=${facts.url} RON_CAP=${facts.capability}`,
+    '',
+    'Then: npx ron put README.md --name docs/readme    or, for a guided tour: npx ron tour',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,73 @@
+import { ConfigError } from '@ron/kernel';
+import { KeystoreError } from '@ron/kms';
+
+const exitOther = 1;
+const exitUnavailable = 6;
+const exitConfiguration = 9;
+
+interface Failure {
+  /** Three lines: what happened, why, what to do. */
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+/** What a person reads when a node does not start. */
+export function startFailure(error: unknown): Failure {
+  const message = error instanceof Error ? error.message : String(error);
+  const code = (error as { code?: unknown } | undefined)?.code;
+  if (code === 'EADDRINUSE') {
+    return failure(
+      message,
+      'another process listens there, perhaps another node',
+      'npm start -- --listen 127.0.0.1:0',
+      exitUnavailable,
+    );
+  }
+  if (code === 'EBUSY' || (error instanceof KeystoreError && error.reason === 'locked')) {
+    return failure(
+      message,
+      'another process holds the data folder',
+      'stop it, or choose another --persist folder',
+      exitUnavailable,
+    );
+  }
+  if (code === 'EACCES' && message.includes('loopback')) {
+    return failure(
+      message,
+      'a node speaks plain HTTP: beyond loopback a proxy with TLS should stand in front of it',
+      'a config file with [server] allow_remote = true and unsafe = true, by --config FILE',
+      exitConfiguration,
+    );
+  }
+  if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
+    const why = 'flags of the node follow a `--` after `npm start`, which npm takes away';
+    return failure(message, why, 'npm start -- --persist ./ron-data', exitConfiguration);
+  }
+  if (error instanceof ConfigError || error instanceof TypeError || error instanceof RangeError) {
+    return failure(message, 'the configuration or a flag is not valid', 'npm start -- --help', exitConfiguration);
+  }
+  if (error instanceof KeystoreError) {
+    return failure(
+      message,
+      'the keys of this folder cannot be opened',
+      'restore keys/ from a backup; nothing was changed',
+      exitConfiguration,
+    );
+  }
+  return failure(
+    message,
+    error instanceof Error ? `an unexpected ${error.name}${placeOf(error)}` : 'an unexpected failure',
+    'npm start -- --set server.log_level=debug',
+    exitOther,
+  );
+}
+
+/** Where it was thrown, so that a report of the three lines is of use. */
+function placeOf(error: Error): string {
+  const frame = error.stack?.split('\n').find((line) => line.startsWith('    at '));
+  return frame === undefined ? '' : ` ${frame.trim()}`;
+}
+
+function failure(what: string, why: string, next: string, exitCode: number): Failure {
+  return { text: `micronode cannot start: ${what}\n  why: ${why}\n  try: ${next}\n`, exitCode };
+}

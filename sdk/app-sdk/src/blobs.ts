@@ -1,0 +1,161 @@
+import { createTreeHasher } from '@ron/b3';
+import { type Address, addressFromHash, parseAddress } from '@ron/naming';
+import type { ByteStream } from '@ron/proto/stream';
+import type { Caller } from './caller.ts';
+import type { BlobSource, Blobs, GetOptions, PutResult, ReadableSource, TransferOptions } from './client.ts';
+import { RonClientError } from './errors.ts';
+import { blobReply, rangeHeader, sliceMediaType } from './reply.ts';
+import { discard, once, rereadable } from './streams.ts';
+import { resumableUpload } from './upload.ts';
+
+/** From here on an upload is worth two more round trips to be resumable. */
+const resumableBytesMin = 64 * 1_024 * 1_024;
+
+export interface Hasher {
+  update(bytes: Uint8Array): void;
+  digest(): Uint8Array;
+}
+
+export function createBlobs(caller: Caller, newHasher: () => Hasher = treeHasher): Blobs {
+  const blobs: Blobs = {
+    async put(source, options = {}) {
+      const again = rereadable(source);
+      if (again === undefined) return putOnce(caller, source, options);
+      const address = options.address ?? (await addressOf(again, newHasher));
+      const known = !options.assumeMissing && (await isKnown(blobs, address, options));
+      if (known) {
+        return { address, size: again.sizeBytes, stored: false, durability: undefined, sentBytes: 0 };
+      }
+      if (again.sizeBytes >= resumableBytesMin) return resumableUpload(caller, address, again, options);
+      return putAt(caller, address, again, options);
+    },
+    async get(address, options = {}) {
+      const trusted = parseAddress(address);
+      const reply = await caller.call(
+        'get',
+        { address: trusted, ...readInput(options) },
+        { ...options, streamed: true },
+      );
+      return blobReply(reply, replyOptions(trusted, options));
+    },
+    async has(addresses, options) {
+      const { output } = await caller.call('has', { addresses }, options);
+      return { present: output['present'] as string[], missing: output['missing'] as string[] };
+    },
+    async stat(address, options) {
+      const reply = await caller.call('get', { address: parseAddress(address), head: true }, options);
+      await discard(reply.body);
+      return { address, size: Number(reply.output['size']) };
+    },
+    address: async (source) => addressOf(once(source), newHasher),
+  };
+  return blobs;
+}
+
+/** Asking takes the right to read; with the right to write alone, the bytes are simply sent. */
+async function isKnown(blobs: Blobs, address: string, options: TransferOptions): Promise<boolean> {
+  try {
+    return (await blobs.has([address], control(options))).present.length > 0;
+  } catch (thrown) {
+    if (thrown instanceof RonClientError && thrown.code === 'forbidden') return false;
+    throw thrown;
+  }
+}
+
+export function readInput(options: GetOptions): Record<string, unknown> {
+  const range = rangeHeader(options.range);
+  return {
+    ...(options.verify === false ? {} : { accept: sliceMediaType }),
+    ...(range === undefined ? {} : { range }),
+  };
+}
+
+export function replyOptions(address: Address, options: GetOptions) {
+  return {
+    address,
+    range: options.range,
+    verify: options.verify !== false,
+    corrId: options.corrId ?? '',
+    onProgress: options.onProgress,
+  };
+}
+
+async function putOnce(caller: Caller, source: BlobSource, options: TransferOptions): Promise<PutResult> {
+  const counted = counting(once(source), options, undefined);
+  const { output } = await caller.call(
+    'put',
+    {},
+    { ...options, mutation: true, streamed: true },
+    {
+      open: () => counted.stream,
+      bytes: undefined,
+      repeatable: false,
+    },
+  );
+  return putResult(output, counted.sent());
+}
+
+async function putAt(
+  caller: Caller,
+  address: string,
+  source: ReadableSource,
+  options: TransferOptions,
+): Promise<PutResult> {
+  let counted = counting(emptyStream(), options, source.sizeBytes);
+  const { output } = await caller.call(
+    'put_at',
+    { address },
+    { ...options, mutation: true, streamed: true },
+    {
+      open: () => {
+        counted = counting(source.read(0, source.sizeBytes), options, source.sizeBytes);
+        return counted.stream;
+      },
+      bytes: source.sizeBytes,
+      repeatable: true,
+    },
+  );
+  return putResult(output, counted.sent());
+}
+
+export function putResult(output: Readonly<Record<string, unknown>>, sentBytes: number): PutResult {
+  return {
+    address: output['address'] as string,
+    size: output['size'] as number,
+    stored: output['stored'] as boolean,
+    durability: output['durability'] as PutResult['durability'],
+    sentBytes,
+  };
+}
+
+function counting(source: ByteStream, options: TransferOptions, totalBytes: number | undefined) {
+  let doneBytes = 0;
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const piece of source) {
+      yield piece;
+      doneBytes += piece.byteLength;
+      options.onProgress?.({ doneBytes, totalBytes });
+    }
+  }
+  return { stream: counted(), sent: () => doneBytes };
+}
+
+async function* emptyStream(): AsyncGenerator<Uint8Array> {
+  yield* [];
+}
+
+function control(options: TransferOptions) {
+  return options.signal === undefined ? {} : { signal: options.signal };
+}
+
+async function addressOf(source: ReadableSource | ByteStream, newHasher: () => Hasher): Promise<string> {
+  const hasher = newHasher();
+  const stream = 'sizeBytes' in source ? source.read(0, source.sizeBytes) : source;
+  for await (const piece of stream) hasher.update(piece);
+  return addressFromHash(hasher.digest());
+}
+
+function treeHasher(): Hasher {
+  const hasher = createTreeHasher();
+  return { update: (bytes) => hasher.update(bytes), digest: () => hasher.finish().root };
+}
