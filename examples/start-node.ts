@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+export interface ExampleNode extends AsyncDisposable {
+  readonly url: string;
+  readonly capability: string;
+}
+
+const readyMsMax = 20_000;
+
+/** The node of `RON_NODE_URL`, or a fresh one in RAM that ends with the example. */
+export async function useNode(args: readonly string[] = []): Promise<ExampleNode> {
+  const { RON_NODE_URL: url, RON_CAP: capability } = process.env;
+  if (url !== undefined && capability !== undefined && args.length === 0) {
+    return { url, capability, [Symbol.asyncDispose]: async () => undefined };
+  }
+  return startNode(args);
+}
+
+/** Runs the micronode profile on a free port until it is disposed. */
+export async function startNode(args: readonly string[] = []): Promise<ExampleNode> {
+  const main = fileURLToPath(new URL('../profiles/micronode/src/main.ts', import.meta.url));
+  const child = spawn(process.execPath, [main, '--listen', '127.0.0.1:0', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const line = await new Promise<RegExpExecArray>((resolve, reject) => {
+    let text = '';
+    const timer = setTimeout(() => reject(new Error('the node did not get ready')), readyMsMax);
+    child.stdout.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+      const match = /export RON_NODE_URL=(\S+) RON_CAP=(\S+)/.exec(text);
+      if (match === null) return;
+      clearTimeout(timer);
+      resolve(match);
+    });
+    ended.then(() => reject(new Error('the node ended')));
+  });
+  return {
+    url: line[1]!,
+    capability: line[2]!,
+    async [Symbol.asyncDispose]() {
+      child.kill();
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { execFileSync } from 'node:child_process';
+import { CannotRun } from './scenario.ts';
+
+/** Runs a program of the system to its end; its complaint is the reason why a scenario cannot run. */
+export function system(what: string, command: string, ...args: readonly string[]): string {
+  try {
+    return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  } catch (error) {
+    const { code, stderr } = error as { code?: string; stderr?: string };
+    const why = code === 'ENOENT' ? `${command} is not installed` : (stderr ?? '').trim().split('\n')[0];
+    throw new CannotRun(what, `${command}: ${why}`);
+  }
+}
+
+/** Mounts, and unmounts when it is disposed of. */
+export function mount(what: string, folder: string, ...args: readonly string[]): Disposable {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) throw new CannotRun(what, 'needs root on Linux');
+  system(what, 'mount', ...args, folder);
+  return {
+    [Symbol.dispose]: () => {
+      try {
+        execFileSync('umount', [folder], { stdio: 'ignore' });
+      } catch {
+        execFileSync('umount', ['--lazy', folder], { stdio: 'ignore' });
+      }
+    },
+  };
+}

@@ -1,0 +1,10 @@
+import { parentPort } from 'node:worker_threads';
+import { runSeed, type SeedOptions } from './run-seed.ts';
+import { warmUp } from './warm-up.ts';
+
+/** Runs the seeds that the main thread sends, one after the other. */
+const port = parentPort!;
+await warmUp();
+port.on('message', (options: SeedOptions) => {
+  void runSeed(options).then((result) => port.postMessage(result));
+});
