@@ -1,0 +1,42 @@
+/** One line of the table: a job, an anchor, and what we reached, measured in the same run. */
+export interface Row {
+  readonly id: string;
+  readonly job: string;
+  readonly anchor: string;
+  /** The bar as a ratio to the anchor, or undefined where the bar is absolute and stands in `job`. */
+  readonly bar: number | undefined;
+  /** Programs that must be installed; what is missing is named in the table. */
+  readonly needs: readonly string[];
+  run(options: RunOptions): Promise<Measured>;
+}
+
+export interface RunOptions {
+  /** Interleaved rounds; the median counts. */
+  readonly rounds: number;
+  readonly secondsPerRound: number;
+  /** An empty folder that is removed afterwards. */
+  readonly folder: string;
+}
+
+export interface Measured {
+  readonly unit: string;
+  readonly ours: readonly number[];
+  /** Empty when the anchor could not be had. */
+  readonly anchor: readonly number[];
+  /** Whether more is better; a time is not. */
+  readonly higherIsBetter: boolean;
+  /** What proves that the measured thing happened: bytes hashed, syncs counted. */
+  readonly evidence: string;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length === 0) return Number.NaN;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+export function ratioOf({ ours, anchor, higherIsBetter }: Measured): number {
+  const ratio = median(ours) / median(anchor);
+  return higherIsBetter ? ratio : 1 / ratio;
+}
