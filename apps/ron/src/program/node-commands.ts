@@ -47,9 +47,9 @@ function addStorageCommands(scope: Scope): void {
     return (await import('../commands/gc.ts')).runUndelete;
   });
   scope
-    .add('scrub', 'read and verify everything that the node stores', async () => {
+    .add('scrub', 'read and verify everything that the node stores: start (default), status, stop', async () => {
       return (await import('../commands/scrub.ts')).runScrub;
     })
-    .addArgument(new Argument('[action]').choices(['start', 'status', 'stop']).default('status'))
+    .addArgument(new Argument('[action]').choices(['start', 'status', 'stop']).default('start'))
     .option('--rate <bytes>', 'bytes a second, as 10M');
 }

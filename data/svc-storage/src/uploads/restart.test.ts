@@ -110,6 +110,22 @@ test('whoever lost the id of a verified upload gets it back by beginning again, 
   });
 });
 
+test('whoever begins a plain upload of an announced address again goes on where it broke', async () => {
+  const [root, clock] = [newRoot(), new HandClock()];
+  await life(root, clock, async ({ handlers }) => {
+    const begun = await handlers.upload_create({ size, address }, call());
+    await handlers.upload_write({ upload_id: begun.upload_id, offset: 0 }, call({ body: bytes.subarray(0, 700_000) }));
+    const again = await handlers.upload_create({ size, address }, call());
+    expect(again).toMatchObject({ upload_id: begun.upload_id, offset: 700_000, complete: false });
+    // Without an address nothing says that it is the same object.
+    expect((await handlers.upload_create({ size }, call())).upload_id).not.toBe(begun.upload_id);
+    const rest = call({ body: bytes.subarray(700_000) });
+    expect(await handlers.upload_write({ upload_id: begun.upload_id, offset: 700_000 }, rest)).toMatchObject({
+      complete: true,
+    });
+  });
+});
+
 /** Counts syncs by the kind of file, or fails them. */
 function watching(disk: Disk, onCall: (name: string, file: string) => void): Disk {
   return overriding(disk, {

@@ -107,7 +107,7 @@ export class UploadTable implements Disposable {
         expires_at: meta.expiresMs,
       });
     }
-    const begun = outboard === undefined ? undefined : this.#verifiedOf(tenant, size, address);
+    const begun = address === undefined ? undefined : this.#unfinishedOf(tenant, size, address, outboard !== undefined);
     // A client that lost the id goes on where it was.
     if (begun !== undefined) return await this.report(begun.staging.id, tenant);
     const upload = await this.#begin(id, size, meta);
@@ -173,13 +173,13 @@ export class UploadTable implements Disposable {
     }
   }
 
-  /** The tenant's own unfinished upload of these bytes, when its groups are proven one by one. */
-  #verifiedOf(tenant: string, size: number, address: Address | undefined): Upload | undefined {
+  /** The tenant's own unfinished upload of these bytes, in the same form: a client of the plain one knows nothing of missing groups. */
+  #unfinishedOf(tenant: string, size: number, address: Address, verified: boolean): Upload | undefined {
     const nowMs = this.#ports.time.nowMs();
     for (const upload of this.#uploads.values()) {
       const { meta, sizeBytes } = upload.staging;
       const isSame = meta.address === address && meta.tenant === tenant && sizeBytes === size;
-      if (isSame && upload.verified !== undefined && meta.expiresMs > nowMs) return upload;
+      if (isSame && (upload.verified !== undefined) === verified && meta.expiresMs > nowMs) return upload;
     }
     return undefined;
   }
