@@ -206,6 +206,9 @@ describe('against a real node', () => {
     expect(JSON.parse(await output(['scrub', '--json']))).toMatchObject({ running: true });
     await expect.poll(async () => (await scrubbed()).running, { timeout: 10_000 }).toBe(false);
     expect((await scrubbed()).checked_objects).toBeGreaterThan(0);
+    expect(await ron(['scrub'])).toMatchObject({ code: 0, stderr: expect.stringContaining('ron scrub status') });
+    const help = (await ron(['scrub', '--help'])).stdout;
+    expect(help).toMatch(/start.*status.*stop/);
   });
 
   it('measures what it says', async () => {

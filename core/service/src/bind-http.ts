@@ -170,7 +170,7 @@ function unrouted(
 }
 
 const corsExposed =
-  'etag, location, content-range, retry-after, x-corr-id, ron-address, ron-size, ron-name, ron-name-version, ron-missing, ron-upload-id, upload-offset, upload-length, upload-expires, tus-resumable, tus-version, tus-extension, tus-max-size, accept-ranges';
+  'etag, location, content-range, retry-after, x-corr-id, ron-address, ron-size, ron-name, ron-name-version, ron-missing, ron-durability, ron-upload-id, upload-offset, upload-length, upload-expires, tus-resumable, tus-version, tus-extension, tus-max-size, accept-ranges';
 
 /**
  * Capabilities travel in headers, never by themselves as cookies do, so an allowed origin gains no ambient authority.

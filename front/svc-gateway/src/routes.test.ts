@@ -179,6 +179,9 @@ describe('routes of the contract', () => {
       headers: { 'upload-offset': 3, 'upload-length': 5, 'cache-control': 'no-store' },
     });
     expect((await send('PATCH', location, patch, bytesOf(3))).status).toBe(409);
+    expect(asked.headers).not.toHaveProperty('ron-durability');
+    const ended = await send('PATCH', location, { ...patch, 'upload-offset': '3' }, bytesOf(2));
+    expect(ended).toMatchObject({ status: 204, headers: { 'upload-offset': 5, 'ron-durability': 'memory' } });
     expect(await send('DELETE', location, tus)).toMatchObject({ status: 204, headers: { 'tus-resumable': '1.0.0' } });
     expect((await send('HEAD', location, tus)).status).toBe(404);
   });

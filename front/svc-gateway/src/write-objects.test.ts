@@ -115,6 +115,7 @@ describe('uploads after tus 1.0', () => {
     expect(await write('4', bytes.subarray(4))).toMatchObject({
       offset: 10,
       complete: true,
+      durability: 'memory',
       address: addressOf(bytes),
     });
   });

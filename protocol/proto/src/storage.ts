@@ -120,6 +120,7 @@ export const UploadState = Type.Object(
     complete: Type.Boolean(),
     address: Type.Optional(Address),
     missing: Type.Optional(Type.String()),
+    durability: Type.Optional(Durability),
     expires_at: TimeMs,
   },
   strict,

@@ -13,6 +13,7 @@ const uploadHeaders = {
   offset: 'upload-offset',
   address: 'ron-address',
   missing: 'ron-missing',
+  durability: 'ron-durability',
   upload_expires: 'upload-expires',
   tus_resumable: 'tus-resumable',
   cache_control: 'cache-control',

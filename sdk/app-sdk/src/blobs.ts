@@ -6,10 +6,7 @@ import type { BlobSource, Blobs, GetOptions, PutResult, ReadableSource, Transfer
 import { RonClientError } from './errors.ts';
 import { blobReply, rangeHeader, sliceMediaType } from './reply.ts';
 import { discard, once, rereadable } from './streams.ts';
-import { resumableUpload } from './upload.ts';
-
-/** From here on an upload is worth two more round trips to be resumable. */
-const resumableBytesMin = 64 * 1_024 * 1_024;
+import { resumableBytesMin, resumableUpload } from './upload.ts';
 
 export interface Hasher {
   update(bytes: Uint8Array): void;

@@ -34,3 +34,4 @@ export {
 } from './errors.ts';
 export { mimeOf } from './mime.ts';
 export type { Platform, Transport, TransportReply, TransportRequest } from './transport.ts';
+export { resumableBytesMin } from './upload.ts';

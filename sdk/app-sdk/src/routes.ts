@@ -45,6 +45,7 @@ const upload = {
   'upload-offset': 'offset',
   'ron-address': 'address',
   'ron-missing': 'missing',
+  'ron-durability': 'durability',
 } as const;
 const admin = { method: 'POST', json: true, reply: 'json' } as const;
 

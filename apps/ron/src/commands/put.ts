@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 
-import type { BundleSource, PutResult, ReadableSource } from '@ron/app-sdk';
+import { type BundleSource, type PutResult, type ReadableSource, resumableBytesMin } from '@ron/app-sdk';
 import { usageError } from '../cli-error.ts';
 import { walkFolder } from '../files/folder-walk.ts';
 import { lazyFile } from '../files/lazy-file.ts';
@@ -64,13 +64,24 @@ async function putFile(session: Session, path: string, sizeBytes: number): Promi
   const { client, signal } = session;
   const source = lazyFile(path, sizeBytes);
   const address = await hashed(session, source);
-  using progress = session.progress('put');
-  const result = await client.blobs.put(source, {
-    address,
-    signal,
-    onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-  });
-  return { result, summary: storedText(result), extra: {} };
+  let reachedBytes = 0;
+  try {
+    using progress = session.progress('put');
+    const result = await client.blobs.put(source, {
+      address,
+      signal,
+      onProgress({ doneBytes, totalBytes }) {
+        reachedBytes = doneBytes;
+        progress.update(doneBytes, totalBytes);
+      },
+    });
+    return { result, summary: storedText(result), extra: {} };
+  } catch (thrown) {
+    if (signal.aborted && sizeBytes >= resumableBytesMin && reachedBytes > 0) {
+      session.output.note('the node keeps what arrived: repeat the command to go on from there');
+    }
+    throw thrown;
+  }
 }
 
 async function hashed(session: Session, source: ReadableSource): Promise<string> {

@@ -36,7 +36,8 @@ describe('plain uploads', () => {
     const elsewhere = bed.handlers.upload_write({ ...id, offset: 69_999 }, call({ body: bytes.subarray(69_999) }));
     await expect(elsewhere).rejects.toMatchObject({ code: 'conflict', details: { offset: 70_000 } });
     const end = await bed.handlers.upload_write({ ...id, offset: 70_000 }, call({ body: bytes.subarray(70_000) }));
-    expect(end).toMatchObject({ offset: 200_000, complete: true, address: addressOf(bytes) });
+    expect(end).toMatchObject({ offset: 200_000, complete: true, address: addressOf(bytes), durability: 'memory' });
+    expect(part.durability).toBeUndefined();
     expect(await bed.handlers.upload_status(id, call())).toEqual(end);
     expect(await stored(bed, end.address!)).toEqual(bytes);
     expect((await bed.handlers.usage({}, call())).uploads).toBe(0);
@@ -75,7 +76,43 @@ describe('plain uploads', () => {
     const bytes = sample(80_000);
     const { address } = await bed.handlers.put({}, call({ body: bytes }));
     const again = await bed.handlers.upload_create({ size: 80_000, address }, call());
-    expect(again).toMatchObject({ complete: true, offset: 80_000, address });
+    expect(again).toMatchObject({ complete: true, offset: 80_000, address, durability: 'memory' });
+  });
+
+  test('go on where they were when begun again for the same address, size and tenant', async () => {
+    await using bed = await startStorage();
+    const bytes = sample(100_000);
+    const request = { size: bytes.byteLength, address: addressOf(bytes) };
+    const first = await bed.handlers.upload_create(request, call());
+    const broken = call({ body: pieces(bytes, 1_000, 42_000) });
+    const { upload_id } = first;
+    expect(await refusal(() => bed.handlers.upload_write({ upload_id, offset: 0 }, broken))).toBe('request_timeout');
+    const again = await bed.handlers.upload_create(request, call());
+    expect(again).toEqual({ ...first, offset: 42_000 });
+    const others = [
+      await bed.handlers.upload_create(request, call({ tenant: 'other' })),
+      await bed.handlers.upload_create({ ...request, size: 99_999 }, call()),
+      await bed.handlers.upload_create({ ...request, address: addressOf(sample(5)) }, call()),
+      await bed.handlers.upload_create({ size: request.size }, call()),
+      await bed.handlers.upload_create({ size: request.size }, call()),
+      await bed.handlers.upload_create(request, call({ body: hashTree(bytes).outboard })),
+    ];
+    expect(new Set([upload_id, ...others.map((other) => other.upload_id)]).size).toBe(7);
+    expect(others.map(({ offset }) => offset)).toEqual([0, 0, 0, 0, 0, 0]);
+    const rest = call({ body: bytes.subarray(42_000) });
+    expect((await bed.handlers.upload_write({ upload_id, offset: 42_000 }, rest)).complete).toBe(true);
+    expect(await stored(bed, request.address)).toEqual(bytes);
+  });
+
+  test('that expired are not gone on with', async () => {
+    await using bed = await startStorage({ config: { upload_ttl_ms: 10_000, upload_sweep_ms: 60_000 } });
+    const request = { size: 10, address: addressOf(sample(10)) };
+    const { upload_id } = await bed.handlers.upload_create(request, call());
+    await bed.handlers.upload_write({ upload_id, offset: 0 }, call({ body: sample(4) }));
+    await bed.clock.pass(11_000);
+    const again = await bed.handlers.upload_create(request, call());
+    expect(again.offset).toBe(0);
+    expect(again.upload_id).not.toBe(upload_id);
   });
 
   test('belong to their tenant', async () => {

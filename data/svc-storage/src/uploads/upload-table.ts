@@ -104,6 +104,7 @@ export class UploadTable implements Disposable {
         offset: size,
         complete: true,
         address: present.address,
+        durability: this.#ports.blobs.durability,
         expires_at: meta.expiresMs,
       });
     }
@@ -249,7 +250,7 @@ export class UploadTable implements Disposable {
       const { object } = await staging.commit(staging.meta.address);
       this.#forget(upload);
       await this.#ports.holding.hold(object.address);
-      return this.#remember(staging.meta.tenant, completedReport(upload, object.address));
+      return this.#remember(staging.meta.tenant, completedReport(upload, object.address, this.#ports.blobs.durability));
     } catch (error) {
       // Wrong bytes stay wrong: the client has to begin again. After any other failure it may try the end once more.
       if (error instanceof RonError && error.code === 'bad_digest') await this.#remove(upload);

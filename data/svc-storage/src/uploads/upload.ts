@@ -3,7 +3,7 @@ import { type Address, hashFromAddress } from '@ron/naming';
 import { RonError } from '@ron/proto/errors';
 import type { UploadState } from '@ron/proto/storage';
 import type { Static } from 'typebox';
-import type { Staging } from '../engine.ts';
+import type { BlobEngine, Staging } from '../engine.ts';
 
 export type UploadReport = Static<typeof UploadState>;
 
@@ -60,8 +60,12 @@ export function refuseConflict(upload: Upload, message: string): never {
   throw new RonError('conflict', message, { details: { offset: offsetOf(upload) } });
 }
 
-export function completedReport(upload: Upload, address: Address): UploadReport {
-  const { staging } = upload;
+export function completedReport(
+  { staging }: Upload,
+  address: Address,
+  durability: BlobEngine['durability'],
+): UploadReport {
   const { id, sizeBytes, meta } = staging;
-  return { upload_id: id, size: sizeBytes, offset: sizeBytes, complete: true, address, expires_at: meta.expiresMs };
+  const whole = { size: sizeBytes, offset: sizeBytes, complete: true };
+  return { upload_id: id, ...whole, address, durability, expires_at: meta.expiresMs };
 }
