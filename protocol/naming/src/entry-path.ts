@@ -11,8 +11,7 @@ export const entryPathBytesMax = 1024;
 export const entrySegmentBytesMax = 255;
 
 /** C0, DEL, C1, line and paragraph separators, bidirectional controls: they change how a path is shown or split. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
-const control = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
+const control = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 const simple = /^[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
 const encoder = new TextEncoder();
 

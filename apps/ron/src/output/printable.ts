@@ -1,5 +1,5 @@
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the point
-const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+/** Controls, separators and bidirectional marks, but not tab and line feed. */
+const control = /[[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]--[\t\n]]/gv;
 
 /** Text from elsewhere for a terminal: what would move the cursor, set colours or reorder letters is shown as a code. */
 export function printable(text: string): string {
