@@ -13,6 +13,10 @@ export const segmentVersion = 1;
 const headerBytes = 32;
 export const recordsStart = 2 * headerBytes;
 export const recordHeadBytes = 18;
+/** What a record takes of a segment, for `room` and `makeRoom`. */
+export function recordBytes(payloadBytes: number): number {
+  return recordHeadBytes + payloadBytes;
+}
 /** `length` of a record without payload. */
 export const recordLengthMin = 10;
 const magic = 0x4a4e_4f52; // "RONJ"

@@ -1,10 +1,12 @@
 export { JournalError, type JournalErrorReason } from './errors.ts';
+export { recordBytes, recordsStart } from './format.ts';
 export { type Journal, openJournal } from './journal.ts';
 export type {
   JournalDamage,
   JournalOptions,
   JournalRecord,
   JournalVisitor,
+  NewRecord,
   RecordLocation,
   RecordPlace,
   SegmentInfo,

@@ -5,6 +5,7 @@ import type {
   JournalDamage,
   JournalOptions,
   JournalVisitor,
+  NewRecord,
   RecordLocation,
   RecordPlace,
   SegmentInfo,
@@ -32,6 +33,24 @@ export interface Journal extends AsyncDisposable {
     payload: readonly Uint8Array[],
     options?: { readonly urgent?: boolean },
   ): Promise<RecordLocation>;
+  /**
+   * Appends in this order, with one promise for all: it resolves when the last is on stable storage, and rejects when
+   * any was refused (as `append` would), once the outcome of each is known; the others may then be there. `invalid` and
+   * `busy` refuse all before anything is written. More than `batchBytesMax` goes in several writes, in order.
+   */
+  appendAll(records: readonly NewRecord[], options?: { readonly urgent?: boolean }): Promise<readonly RecordLocation[]>;
+  /**
+   * Whether records of that many bytes in all (`recordBytes` of each) have their disk space now, behind everything that
+   * waits. After true, and with nothing appended in between, that append is not refused as `full` or `busy`, whatever
+   * happens to the disk's free space. `urgent` counts the reserve as space, and is for urgent records only.
+   */
+  room(bytes: number, urgent?: boolean): boolean;
+  /**
+   * Takes disk space, in a new segment if need be, so that `room(bytes)` holds when it resolves; ask again, others may
+   * have appended since. At most `segmentBytes` less 64, else `invalid`. Rejects with `full`, the records untouched,
+   * when the disk has no room.
+   */
+  makeRoom(bytes: number): Promise<void>;
   /** The payload, its checksum verified; without waiting where the segment is open and the record under 128 KiB. */
   read(place: RecordPlace): Uint8Array | Promise<Uint8Array>;
   /** All records that were there when it was called. Waits for asynchronous visitors. */
@@ -116,10 +135,27 @@ class SegmentedJournal implements Journal {
   }
 
   append(kind: number, payload: readonly Uint8Array[], options?: { urgent?: boolean }): Promise<RecordLocation> {
-    if (this.#closed) return Promise.reject(new JournalError('closed', 'the journal is closed'));
-    if (kind === closeKind) return Promise.reject(new JournalError('invalid', 'kind 0 is taken'));
-    this.#dirty = true;
-    return this.#writer.append(kind, payload, options?.urgent ?? false);
+    return this.appendAll([{ kind, payload }], options).then((locations) => locations[0] as RecordLocation);
+  }
+
+  appendAll(records: readonly NewRecord[], options?: { urgent?: boolean }): Promise<readonly RecordLocation[]> {
+    if (this.#closed) return Promise.reject(closed());
+    if (records.some(({ kind }) => kind === closeKind))
+      return Promise.reject(new JournalError('invalid', 'kind 0 is taken'));
+    if (records.length > 0) this.#dirty = true;
+    return this.#writer.append(records, options?.urgent ?? false);
+  }
+
+  room(bytes: number, urgent = false): boolean {
+    return !this.#closed && this.#writer.room(bytes, urgent);
+  }
+
+  makeRoom(bytes: number): Promise<void> {
+    if (this.#closed) return Promise.reject(closed());
+    const bytesMax = this.#ground.limits.segmentBytes - recordsStart;
+    if (!(bytes <= bytesMax))
+      return Promise.reject(new JournalError('invalid', `a segment has room for ${bytesMax} bytes`));
+    return this.#writer.makeRoom(bytes);
   }
 
   read(place: RecordPlace): Uint8Array | Promise<Uint8Array> {
@@ -148,7 +184,7 @@ class SegmentedJournal implements Journal {
   }
 
   rotate(): Promise<void> {
-    if (this.#closed) return Promise.reject(new JournalError('closed', 'the journal is closed'));
+    if (this.#closed) return Promise.reject(closed());
     return this.#writer.exclusive((nextSequence) => this.#rotate(nextSequence));
   }
 
@@ -164,7 +200,7 @@ class SegmentedJournal implements Journal {
     await this.#writer.idle();
     if (this.#dirty && this.failed === undefined) {
       // Tells the next start that what lies before was whole: damage at the very end is then no torn write.
-      await this.#writer.append(closeKind, [], true).catch(() => undefined);
+      await this.#writer.append([{ kind: closeKind, payload: [] }], true).catch(() => undefined);
       await this.#writer.idle();
     }
     await this.#indexing;
@@ -219,4 +255,8 @@ class SegmentedJournal implements Journal {
       if (this.failed === undefined) await writeSegmentIndex(this.#ground, segment).catch(() => false);
     });
   }
+}
+
+function closed(): JournalError {
+  return new JournalError('closed', 'the journal is closed');
 }

@@ -29,6 +29,14 @@ export interface JournalOptions {
   readonly onFailed?: (reason: Error) => void;
 }
 
+/** A record to be appended. */
+export interface NewRecord {
+  /** 1 to 32 767. */
+  readonly kind: number;
+  /** Must not change until the append is over. */
+  readonly payload: readonly Uint8Array[];
+}
+
 /** Where a record lies. Plain numbers, so that millions can be kept in whatever form suits. */
 export interface RecordPlace {
   readonly segment: number;

@@ -54,18 +54,23 @@ export async function recover(ground: Ground, visit: JournalVisitor | undefined)
       lastIsClosed = result.closed;
       if (result.tornBytes > 0) await cutTail(segment);
       for (const gap of result.bad) if (!gap.acknowledged) await fillGap(segment, gap, ground.limits.recordBytesMax);
+      await makeDurable(segment, result.lastBatchBytes);
       last = segment;
     } else {
       if (!result.indexed && ground.keptBytes !== undefined) unindexed.push(segment);
       await ground.segments.seal(segment);
     }
   }
+  // A segment whose creation was interrupted between its rename and the sync of the folder.
+  if (last !== undefined) await ground.disk.syncDirectory(ground.folder);
   return { last, lastIsClosed, nextSegment: (ids.at(-1) ?? 0) + 1, nextSequence, damage, unindexed };
 }
 
 interface Visited extends ScanResult {
   readonly indexed: boolean;
   readonly closed: boolean;
+  /** Where the last write of the segment begins. */
+  readonly lastBatchBytes: number;
 }
 
 /** Hands the records of one segment to `visit`: from its index where it is sealed and has a good one. */
@@ -83,10 +88,11 @@ export async function visitSegment(
         record.kind === closeKind ? undefined : visit?.({ ...record, segment: segment.id, payload: kept }),
       );
       const { endBytes, lastSequence } = index;
-      return { endBytes, lastSequence, bad: [], tornBytes: 0, indexed: true, closed: false };
+      return { endBytes, lastSequence, bad: [], tornBytes: 0, indexed: true, closed: false, lastBatchBytes: endBytes };
     }
   }
   let closed = false;
+  let lastBatchBytes = recordsStart;
   const result = await segments.using(segment, async (file) =>
     scanSegment({
       file,
@@ -96,13 +102,14 @@ export async function visitSegment(
       recordBytesMax: limits.recordBytesMax,
       visit: (record) => {
         closed = record.kind === closeKind;
+        if (record.batchStart) lastBatchBytes = record.offsetBytes;
         if (closed || visit === undefined) return;
         const { batchStart: _, ...rest } = record;
         return visit({ ...rest, segment: segment.id });
       },
     }),
   );
-  return { ...result, indexed: false, closed };
+  return { ...result, indexed: false, closed, lastBatchBytes };
 }
 
 /** Writes the index of a sealed, undamaged segment; returns whether there is one now. */
@@ -201,6 +208,29 @@ function noteDamage(segment: Segment, result: ScanResult, final: boolean, damage
   // A segment is only left behind when all of it is synced: nothing at its end can be a torn write.
   const kind = final ? 'tail' : 'record';
   damage.push({ segment: segment.id, startBytes: result.endBytes, endBytes, kind });
+}
+
+/** One write to the file when it is made durable again. */
+const rewriteBytes = 1024 * 1024;
+
+/**
+ * What was read may have come from memory alone: the process before this one was killed between a write and its sync,
+ * or the sync failed, and then the system takes the pages for clean although the disk never got them. From here on
+ * callers rely on it, so the header and the last write are written again and synced; what came before had been synced.
+ */
+async function makeDurable({ file, endBytes }: Segment, lastBatchBytes: number): Promise<void> {
+  if (file === undefined) return;
+  await rewrite(file, 0, recordsStart);
+  for (let start = lastBatchBytes; start < endBytes; start += rewriteBytes) {
+    await rewrite(file, start, Math.min(endBytes, start + rewriteBytes));
+  }
+  await file.sync();
+}
+
+async function rewrite(file: File, startBytes: number, endBytes: number): Promise<void> {
+  const bytes = new Uint8Array(endBytes - startBytes);
+  const read = await file.read(bytes, startBytes);
+  await file.write([bytes.subarray(0, read)], startBytes);
 }
 
 async function cutTail({ file, endBytes }: Segment): Promise<void> {

@@ -1,23 +1,17 @@
+import type { File } from '@ron/kernel';
 import { codeOf, JournalError } from './errors.ts';
-import { batchStartFlag, encodeRecordHead, kindMax, recordHeadBytes } from './format.ts';
-import type { Limits, RecordLocation } from './options.ts';
+import { batchStartFlag, encodeRecordHead, kindMax, recordHeadBytes, recordsStart } from './format.ts';
+import type { Limits, NewRecord, RecordLocation } from './options.ts';
 import type { Segment } from './segments.ts';
+import { bytesOf, Group, lengthOf, type Waiting } from './waiting.ts';
 
 /** Pieces below this are copied together: one system call for many of them costs less than the copy. */
 const copyBytesMax = 16_384;
 const keptScratchBytes = 1024 * 1024;
 /** From here on a batch extends the file itself. */
 const directBytesMin = 128 * 1024;
-
-interface Waiting {
-  readonly sequence: number;
-  readonly kind: number;
-  readonly payload: readonly Uint8Array[];
-  readonly payloadBytes: number;
-  readonly urgent: boolean;
-  readonly resolve: (location: RecordLocation) => void;
-  readonly reject: (reason: JournalError) => void;
-}
+/** Written over and over where bytes have to go. */
+const zeros = new Uint8Array(65_536);
 
 export interface WriterHost {
   readonly limits: Limits;
@@ -34,6 +28,10 @@ export class Writer {
   #nextSequence: number;
   #queue: Waiting[] = [];
   #queueBytes = 0;
+  /** Of the batch that is being written. */
+  #takenBytes = 0;
+  /** Something else than a batch is at work on the segment. */
+  #exclusive = false;
   #running: Promise<void> | undefined;
   #scratch = Buffer.alloc(0);
   failed: JournalError | undefined;
@@ -44,27 +42,58 @@ export class Writer {
     this.#nextSequence = nextSequence;
   }
 
-  append(kind: number, payload: readonly Uint8Array[], urgent: boolean): Promise<RecordLocation> {
-    const { limits } = this.#host;
-    let payloadBytes = 0;
-    for (const piece of payload) payloadBytes += piece.byteLength;
+  append(records: readonly NewRecord[], urgent: boolean): Promise<readonly RecordLocation[]> {
     if (this.failed !== undefined) return Promise.reject(this.failed);
-    if (!Number.isInteger(kind) || kind < 0 || kind > kindMax) {
-      return Promise.reject(new JournalError('invalid', `a kind is 1 to ${kindMax}`));
+    const { recordBytesMax, queueBytesMax } = this.#host.limits;
+    let bytes = 0;
+    for (const { kind, payload } of records) {
+      if (!Number.isInteger(kind) || kind < 0 || kind > kindMax) {
+        return Promise.reject(new JournalError('invalid', `a kind is 1 to ${kindMax}`));
+      }
+      const payloadBytes = lengthOf(payload);
+      if (payloadBytes > recordBytesMax) {
+        return Promise.reject(new JournalError('invalid', `a payload has at most ${recordBytesMax} bytes`));
+      }
+      bytes += recordHeadBytes + payloadBytes;
     }
-    if (payloadBytes > limits.recordBytesMax) {
-      return Promise.reject(new JournalError('invalid', `a payload has at most ${limits.recordBytesMax} bytes`));
-    }
-    const length = recordHeadBytes + payloadBytes;
-    if (this.#queue.length > 0 && this.#queueBytes + length > limits.queueBytesMax) {
+    if (records.length === 0) return Promise.resolve([]);
+    if (this.#queue.length > 0 && this.#queueBytes + bytes > queueBytesMax) {
       return Promise.reject(new JournalError('busy', 'too many bytes wait to be written'));
     }
-    const sequence = this.#nextSequence++;
     return new Promise((resolve, reject) => {
-      this.#queue.push({ sequence, kind, payload, payloadBytes, urgent, resolve, reject });
-      this.#queueBytes += length;
+      const group = new Group(records.length, resolve, reject);
+      for (const { kind, payload } of records) {
+        const sequence = this.#nextSequence++;
+        const payloadBytes = lengthOf(payload);
+        this.#queue.push({ sequence, kind, payload, payloadBytes, urgent, group, settled: false });
+      }
+      this.#queueBytes += bytes;
       // A microtask later, so that what is appended in the same turn shares the write.
       this.#running ??= Promise.resolve().then(() => this.#run());
+    });
+  }
+
+  /** Whether records of that many bytes, behind all that wait, find their space taken already. */
+  room(bytes: number, urgent: boolean): boolean {
+    const { segmentBytes, preallocateBytes, reserveBytes, queueBytesMax } = this.#host.limits;
+    if (this.failed !== undefined || this.#exclusive) return false;
+    if (this.#queue.length > 0 && this.#queueBytes + bytes > queueBytesMax) return false;
+    const pending = this.#takenBytes + this.#queueBytes + bytes;
+    const { segment, preallocatedBytes } = this.#host.active();
+    const end = segment.endBytes + pending;
+    if (!urgent) return end <= segmentBytes && end + reserveBytes <= preallocatedBytes;
+    // Past the end of a segment urgent records go into the next one, or here when the disk has no room for a next one.
+    return end <= preallocatedBytes && (end <= segmentBytes || recordsStart + pending <= preallocateBytes);
+  }
+
+  /** Takes what `room` asks for, between two batches. */
+  makeRoom(bytes: number): Promise<void> {
+    return this.exclusive(async (nextSequence) => {
+      const { segment } = this.#host.active();
+      const end = segment.endBytes + this.#queueBytes + bytes;
+      if (end > this.#host.limits.segmentBytes && segment.endBytes > recordsStart)
+        await this.#host.rotate(nextSequence);
+      await this.#preallocate(this.#queueBytes + bytes + this.#host.limits.reserveBytes);
     });
   }
 
@@ -72,9 +101,14 @@ export class Writer {
   async exclusive(work: (nextSequence: number) => Promise<void>): Promise<void> {
     while (this.#running !== undefined) await this.#running;
     if (this.failed !== undefined) throw this.failed;
-    const running = work(this.#nextSequence).catch((error: unknown) => {
-      throw this.#judge(error);
-    });
+    this.#exclusive = true;
+    const running = work(this.#nextSequence)
+      .catch((error: unknown) => {
+        throw this.#judge(error);
+      })
+      .finally(() => {
+        this.#exclusive = false;
+      });
     this.#running = running.then(
       () => this.#run(),
       () => this.#run(),
@@ -94,10 +128,14 @@ export class Writer {
         await this.#commit(await this.#makeRoom(batch));
       } catch (error) {
         const reason = this.#judge(error);
-        for (const waiting of batch) waiting.reject(reason);
+        for (const waiting of batch) waiting.group.refuse(waiting, reason);
       }
+      this.#takenBytes = 0;
     }
-    if (this.failed !== undefined) for (const waiting of this.#queue.splice(0)) waiting.reject(this.failed);
+    if (this.failed !== undefined) {
+      this.#queueBytes = 0;
+      for (const waiting of this.#queue.splice(0)) waiting.group.refuse(waiting, this.failed);
+    }
     this.#running = undefined;
   }
 
@@ -112,39 +150,57 @@ export class Writer {
       count += 1;
     }
     this.#queueBytes -= bytes;
+    this.#takenBytes = bytes;
     return this.#queue.splice(0, count);
   }
 
-  /** Begins a new segment and takes disk space as needed. On a full disk only urgent records are left to write. */
+  /** Begins a new segment and takes disk space as needed. On a full disk what has its space already is left to write. */
   async #makeRoom(batch: Waiting[]): Promise<Waiting[]> {
-    const { limits } = this.#host;
-    try {
-      const first = batch[0];
-      if (first !== undefined && this.#host.active().segment.endBytes >= limits.segmentBytes) {
+    const first = batch[0];
+    if (first !== undefined && this.#host.active().segment.endBytes >= this.#host.limits.segmentBytes) {
+      try {
         await this.#host.rotate(first.sequence);
+      } catch (error) {
+        if (!isFull(error)) throw error;
+        // The old segment is full by its own measure: what is left of it is for urgent records.
+        return this.#fitting(batch, error, false);
       }
-      await this.#reserve(bytesOf(batch) + limits.reserveBytes);
+    }
+    try {
+      await this.#reserve(bytesOf(batch));
       return batch;
     } catch (error) {
       if (!isFull(error)) throw error;
-      const reason = new JournalError('full', 'the disk is full', error);
-      const { segment, preallocatedBytes } = this.#host.active();
-      let left = preallocatedBytes - segment.endBytes;
-      return batch.filter((waiting) => {
-        const length = recordHeadBytes + waiting.payloadBytes;
-        const kept = waiting.urgent && length <= left;
-        if (kept) left -= length;
-        else waiting.reject(reason);
-        return kept;
-      });
+      return this.#fitting(batch, error, true);
     }
   }
 
+  /** What fits into the space that is taken; only urgent records get at the reserve. The rest is refused. */
+  #fitting(batch: Waiting[], cause: unknown, others: boolean): Waiting[] {
+    const reason = new JournalError('full', 'the disk is full', cause);
+    const { segment, preallocatedBytes } = this.#host.active();
+    const othersMax = others ? preallocatedBytes - this.#host.limits.reserveBytes : 0;
+    let end = segment.endBytes;
+    return batch.filter((waiting) => {
+      const next = end + recordHeadBytes + waiting.payloadBytes;
+      const kept = next <= (waiting.urgent ? preallocatedBytes : othersMax);
+      if (kept) end = next;
+      else waiting.group.refuse(waiting, reason);
+      return kept;
+    });
+  }
+
   async #reserve(bytes: number): Promise<void> {
+    const { segment, preallocatedBytes } = this.#host.active();
+    // A batch this large takes its space as it is written: zeros first would be written twice for nothing.
+    if (bytes >= directBytesMin && segment.endBytes + bytes > preallocatedBytes) return;
+    await this.#preallocate(bytes + this.#host.limits.reserveBytes);
+  }
+
+  async #preallocate(bytes: number): Promise<void> {
     const active = this.#host.active();
     const end = active.segment.endBytes + bytes;
-    // A batch this large takes its space as it is written: zeros first would be written twice for nothing.
-    if (end <= active.preallocatedBytes || bytes >= directBytesMin) return;
+    if (end <= active.preallocatedBytes) return;
     const step = this.#host.limits.preallocateBytes;
     const target = Math.ceil(end / step) * step;
     await active.segment.file?.preallocate(target);
@@ -166,14 +222,8 @@ export class Writer {
       await file.write(pieces, start);
     } catch (error) {
       if (!(growing && isFull(error))) throw fatal(error);
-      // What the last sync covered ends where it ended; the rest was promised to nobody.
-      const { preallocatedBytes } = active;
-      active.preallocatedBytes = start;
-      await file.truncate(start);
-      // The room that was given up a moment ago is taken back for urgent records.
-      await file.preallocate(preallocatedBytes);
-      active.preallocatedBytes = preallocatedBytes;
-      throw error;
+      await this.#takeBack(file, start, active.preallocatedBytes);
+      return this.#commit(this.#fitting([...batch], error, true));
     }
     if (growing) active.preallocatedBytes = end + this.#host.limits.reserveBytes;
     try {
@@ -185,10 +235,28 @@ export class Writer {
     this.written.syncs += 1;
     this.written.bytes += end - start;
     segment.endBytes = end;
+    this.#takenBytes = 0;
     let offsetBytes = start;
-    for (const { sequence, payloadBytes, resolve } of batch) {
-      resolve({ segment: segment.id, offsetBytes, payloadBytes, sequence });
+    for (const waiting of batch) {
+      const { sequence, payloadBytes, group } = waiting;
+      group.accept(waiting, { segment: segment.id, offsetBytes, payloadBytes, sequence });
       offsetBytes += recordHeadBytes + payloadBytes;
+    }
+  }
+
+  /**
+   * Unwrites what found no room: the last sync ended at `start`, the rest was promised to nobody. The space up to `end`
+   * was the journal's before, and stays so: given up, another could take it.
+   */
+  async #takeBack(file: File, start: number, end: number): Promise<void> {
+    const pieces: Uint8Array[] = [];
+    for (let at = start; at < end; at += zeros.byteLength)
+      pieces.push(zeros.subarray(0, Math.min(zeros.byteLength, end - at)));
+    try {
+      if (pieces.length > 0) await file.write(pieces, start);
+      await file.truncate(end);
+    } catch (error) {
+      throw fatal(error);
     }
   }
 
@@ -234,12 +302,6 @@ export class Writer {
 
 function fatal(cause: unknown): JournalError {
   return new JournalError('failed', 'a write to the journal failed; it is read-only now', cause);
-}
-
-function bytesOf(batch: readonly Waiting[]): number {
-  let bytes = 0;
-  for (const { payloadBytes } of batch) bytes += recordHeadBytes + payloadBytes;
-  return bytes;
 }
 
 /** No space, or no descriptor for the next segment: nothing was written, and a later append may succeed. */

@@ -1,5 +1,5 @@
 export { type Bus, createBus, type KernelEvent, type Lost, type Subscription } from '@ron/bus';
-export { createMetrics, type Metrics } from '@ron/metrics';
+export { type Counter, createMetrics, type Metrics } from '@ron/metrics';
 export { fullJitterMs } from './backoff.ts';
 export {
   type Config,

@@ -91,6 +91,28 @@ describe.each(bindings)('%s', (_name, open) => {
     expect(totals).toEqual(Array(8).fill(64 * 65_536));
   });
 
+  test('what a waiting operation pushes is the same stream of bytes, whatever the size of its pieces', async () => {
+    for (const [count, bytes] of [
+      [0, 1],
+      [300, 7],
+      [40, 65_536],
+      [5, 524_288],
+      [3, 2_500_000],
+    ] as const) {
+      const { body } = await peer.ticks({ count, bytes });
+      const got = await readWhole(body, 1e9);
+      expect(got.byteLength).toBe(count * bytes);
+      for (let index = 0; index < count; index += 1) {
+        expect([got[index * bytes], got[(index + 1) * bytes - 1]]).toEqual([index & 0xff, index & 0xff]);
+      }
+    }
+    for (let round = 0; round < 70; round += 1) {
+      const { body } = await peer.ticks({ count: 1_000, bytes: 100_000 });
+      for await (const _piece of body) break;
+    }
+    expect(await peer.say({ text: 'still here' })).toEqual({ text: 'still here' });
+  });
+
   test('readers that leave and bodies that are refused leave the connection as good as new', async () => {
     for (let round = 0; round < 100; round += 1) {
       const { body } = await peer.pieces({ count: 1_000, bytes: 65_536 });

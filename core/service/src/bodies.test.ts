@@ -1,6 +1,7 @@
 import { type ByteStream, ResidentBody } from '@ron/proto/stream';
 import { describe, expect, test } from 'vitest';
 import { abandoned, boundedBody, discardBody, MeasuredBody, readWhole } from './bodies.ts';
+import { silence } from './testing/silence.ts';
 
 async function* pieces(...lengths: readonly number[]): AsyncGenerator<Uint8Array> {
   for (const length of lengths) yield new Uint8Array(length);
@@ -105,6 +106,23 @@ describe('a measured body', () => {
     for await (const _piece of body) break;
     expect(ends).toEqual([abandoned]);
     expect(await body.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test('failed by its call, it tells its reader and its source why, once', async () => {
+    const { state, body } = silence();
+    const outcomes: unknown[] = [];
+    const measured = new MeasuredBody(
+      body,
+      () => undefined,
+      (outcome) => outcomes.push(outcome),
+    );
+    const reason = new Error('over');
+    measured.fail(reason);
+    measured.fail(new Error('again'));
+    measured.release();
+    await expect(measured.next()).rejects.toBe(reason);
+    expect(outcomes).toEqual([reason]);
+    expect(state).toEqual({ asked: 0, left: 1 });
   });
 
   test('let go by its owner while its reader waits, it ends with an error and never short', async () => {

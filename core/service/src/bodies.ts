@@ -31,7 +31,7 @@ const over: Step = { done: true, value: undefined };
 
 /**
  * Tells once how an outgoing body ended: undefined after the last byte, `abandoned` when the reader left (also before
- * it began, with `return` or `release`), else the source's error. A reader that leaves is passed on to the source.
+ * it began, with `return` or `release`), else the error of the source or of `fail`. A reader that leaves is passed on to the source.
  */
 export class MeasuredBody implements LendingBody, AsyncIterator<Uint8Array, undefined> {
   readonly #source: ByteStream;
@@ -39,7 +39,8 @@ export class MeasuredBody implements LendingBody, AsyncIterator<Uint8Array, unde
   readonly #onEnd: (outcome: unknown) => void;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
-  #released = false;
+  /** Set when it ended otherwise than by its source or its reader. */
+  #failure: unknown;
 
   constructor(source: ByteStream, count: (bytes: number) => void, onEnd: (outcome: unknown) => void) {
     this.#source = source;
@@ -83,18 +84,25 @@ export class MeasuredBody implements LendingBody, AsyncIterator<Uint8Array, unde
   /** The owner lets it go: a reader that goes on all the same gets an error, never a body that seems to end. Idempotent. */
   release(): void {
     if (this.#ended) return;
-    this.#released = true;
+    this.#failure = new RonError('request_timeout', 'the body was let go before its end');
     this.#leave();
   }
 
-  #leave(): void {
+  /** Its call ended first: whoever reads on gets `reason`, which is its outcome. No effect after its end. */
+  fail(reason: unknown): void {
     if (this.#ended) return;
-    this.#end(abandoned);
+    this.#failure = reason;
+    this.#leave(reason);
+  }
+
+  #leave(outcome: unknown = abandoned): void {
+    if (this.#ended) return;
+    this.#end(outcome);
     leave(this.#iterator ?? this.#source[Symbol.asyncIterator]());
   }
 
   #after(): Step {
-    if (this.#released) throw new RonError('request_timeout', 'the body was let go before its end');
+    if (this.#failure !== undefined) throw this.#failure;
     return over;
   }
 

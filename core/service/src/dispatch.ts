@@ -2,6 +2,7 @@ import type { Env, Log, Metrics } from '@ron/kernel';
 import type { Call, CallContext, Contract, Operation, Principal } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { type ByteStream, emptyBody, ResidentBody } from '@ron/proto/stream';
+import { AbortableBody } from './abortable-body.ts';
 import {
   type AuthenticatedPrincipal,
   type Authenticator,
@@ -12,6 +13,7 @@ import {
   tenantOf,
 } from './access.ts';
 import { abandoned, boundedBody, discardBody, MeasuredBody, tooLarge } from './bodies.ts';
+import { type CeilingOptions, Ceilings } from './ceilings.ts';
 import { Context } from './context.ts';
 import { type Deadline, Deadlines, late } from './deadlines.ts';
 import type { QuotaReport, Running } from './define.ts';
@@ -52,21 +54,22 @@ export interface Dispatcher {
   dispatch(incoming: Incoming, onStart?: (context: Context) => void): Promise<Outgoing>;
   /** Calls being served, streamed bodies included. */
   readonly inflight: number;
-  /** From now on new calls are refused with `unavailable`. Resolves when none is in flight any more. */
+  /**
+   * From now on new calls are refused with `unavailable`, and those that wait idle end with it, their streams too.
+   * Resolves when none is in flight any more.
+   */
   drain(): Promise<void>;
   /** Aborts what is in flight. */
   abort(reason: RonError): void;
 }
 
-export interface DispatcherOptions {
+export interface DispatcherOptions extends CeilingOptions {
   readonly contract: Contract;
   readonly running: Running<Contract>;
   readonly authenticator: Authenticator;
   readonly env: Env;
   readonly log: Log;
   readonly metrics: Metrics;
-  /** Requests in flight; writes are refused at 7/8 of it, so that reads stay open longest. Default 512. */
-  readonly inflightMax?: number;
   /** Bytes of a streamed body when the operation has no limit of its own. Default unlimited: the handler bounds it. */
   readonly bodyBytesMax?: number;
   readonly idempotency?: IdempotencyStore;
@@ -109,17 +112,14 @@ class Pipeline implements Dispatcher {
   readonly #meters: ServiceMeters;
   readonly #deadlines: Deadlines;
   readonly #idempotency: IdempotencyStore;
-  readonly #inflightMax: number;
-  /** Bounded by `#inflightMax`. */
-  readonly #running = new Set<Context>();
-  #draining: PromiseWithResolvers<void> | undefined;
+  readonly #ceilings: Ceilings;
 
   constructor(options: DispatcherOptions) {
     this.contract = options.contract;
     this.#options = options;
     this.#deadlines = new Deadlines(options.env.clock);
     this.#idempotency = options.idempotency ?? new IdempotencyStore(options.env);
-    this.#inflightMax = options.inflightMax ?? 512;
+    this.#ceilings = new Ceilings(options);
     this.#meters = createMeters(options.metrics, options.contract.name);
     for (const [name, operation] of Object.entries(options.contract.operations)) {
       const handler = options.running.handlers[name] as Bound['handler'] | undefined;
@@ -138,17 +138,15 @@ class Pipeline implements Dispatcher {
   }
 
   get inflight(): number {
-    return this.#running.size;
+    return this.#ceilings.size;
   }
 
   drain(): Promise<void> {
-    this.#draining ??= Promise.withResolvers();
-    if (this.#running.size === 0) this.#draining.resolve();
-    return this.#draining.promise;
+    return this.#ceilings.drain();
   }
 
   abort(reason: RonError): void {
-    for (const context of this.#running) context.abort(reason);
+    this.#ceilings.abort(reason);
   }
 
   async dispatch(incoming: Incoming, onStart?: (context: Context) => void): Promise<Outgoing> {
@@ -171,7 +169,7 @@ class Pipeline implements Dispatcher {
       const mutation = bound.operation.mutation === true;
       const admission = { operation: bound.name, mutation, principal, tenant, bodyBytes };
       const quota = this.#options.running.admit?.(admission);
-      this.#checkRoom(bound);
+      this.#ceilings.check(bound.operation);
       if (deadlineMs <= this.#options.env.clock.monotonicMs()) throw late();
       stage = 'handler';
       const { corrId, traceparent, idempotencyKey, parent } = incoming;
@@ -203,18 +201,6 @@ class Pipeline implements Dispatcher {
     return who instanceof Promise ? this.#deadlines.race(who, { deadlineMs }, nothing) : who;
   }
 
-  #checkRoom(bound: Bound): void {
-    if (this.#draining !== undefined)
-      throw new RonError('unavailable', 'the node is stopping', { retryAfterMs: 1_000, details: { gate: 'draining' } });
-    const room = bound.operation.mutation ? (this.#inflightMax * 7) >> 3 : this.#inflightMax;
-    if (this.#running.size >= room) {
-      throw new RonError('unavailable', 'too many requests in flight', {
-        retryAfterMs: 250,
-        details: { gate: 'inflight' },
-      });
-    }
-  }
-
   /** The least of what the operation, the service and the caller's capability allow. */
   #bodyBytesMax({ operation }: Bound, { limits }: Principal): number {
     const own = operation.limits?.bodyBytesMax ?? this.#options.bodyBytesMax ?? Number.POSITIVE_INFINITY;
@@ -223,7 +209,7 @@ class Pipeline implements Dispatcher {
 
   async #serve(admitted: Admitted, bytesMax: number): Promise<Outgoing> {
     const { bound, incoming, context, quota } = admitted;
-    this.#running.add(context);
+    this.#ceilings.enter(context, bound.operation);
     bound.meter.inflight(1);
     let streaming = false;
     try {
@@ -263,8 +249,9 @@ class Pipeline implements Dispatcher {
 
   #run(bound: Bound, incoming: Incoming, call: Call): unknown {
     const { idempotencyKey, input } = incoming;
-    const remembers = idempotencyKey !== undefined && bound.operation.mutation && bound.operation.body === undefined;
-    if (!remembers) return bound.handler(input, call);
+    const { mutation, body, idempotency } = bound.operation;
+    const remembers = mutation && body === undefined && idempotency !== 'handler';
+    if (!remembers || idempotencyKey === undefined) return bound.handler(input, call);
     const { tenant, principal } = call.context;
     const who = [tenant, principal.subject, bound.name, idempotencyKey];
     return this.#idempotency.once(who, input, () => bound.handler(input, call));
@@ -278,7 +265,9 @@ class Pipeline implements Dispatcher {
   #measure(admitted: Admitted, body: ByteStream): MeasuredBody {
     const { bound, incoming, context, startMs } = admitted;
     let disown: (() => void) | undefined;
-    const measured = new MeasuredBody(body, bound.meter.bytesOut, (outcome) => {
+    const { waits } = bound.operation;
+    const source = waits ? new AbortableBody(body, context.signal) : body;
+    const measured = new MeasuredBody(source, bound.meter.bytesOut, (outcome) => {
       disown?.();
       if (outcome === abandoned) context.abort(new RonError('request_timeout', 'the reader left'));
       this.#leave(admitted);
@@ -288,16 +277,17 @@ class Pipeline implements Dispatcher {
         this.#record(bound, incoming, context.principal, this.#asRefusal(bound, outcome), outcome, startMs);
       }
     });
+    // What waits ends with its call at once, whether its source is silent or its reader does not ask.
+    if (waits) context.signal.addEventListener('abort', () => measured.fail(context.signal.reason), { once: true });
     // A caller inside the process may lose its way between our reply and its end.
     if (incoming.parent instanceof Context) disown = incoming.parent.own(() => measured.release());
     return measured;
   }
 
   #leave({ bound, context }: Admitted): void {
-    if (!this.#running.delete(context)) return;
+    if (!this.#ceilings.leave(context)) return;
     bound.meter.inflight(-1);
     context.end();
-    if (this.#running.size === 0) this.#draining?.resolve();
   }
 
   #secondsSince(startMs: number): number {

@@ -2,10 +2,12 @@ import type { Metrics } from '@ron/kernel';
 import { createSimEnv } from '@ron/kernel/sim';
 import { Type } from 'typebox';
 import { beforeAll, expect, test } from 'vitest';
+import { readWhole } from './bodies.ts';
 import type { Running, Service } from './define.ts';
 import { hostService } from './host.ts';
 import { testHost } from './testing/echo-service.ts';
 import { contractOf } from './testing/pipeline.ts';
+import { silence } from './testing/silence.ts';
 import { loadCompiler } from './validators.ts';
 
 beforeAll(loadCompiler);
@@ -61,6 +63,36 @@ test('running calls end before the resources go; one that does not end is aborte
   expect(await running).toBe('unavailable');
   expect(order).toEqual(['aborted before 0 steps']);
   expect(told).toEqual(['stopping', 'disposed']);
+});
+
+test('calls that wait idle do not hold up a stop, streamed or not', async () => {
+  const { state, body } = silence();
+  const contract = contractOf({ poll: { waits: true }, sub: { waits: true, body: 'out' } });
+  const { service } = serviceOf({
+    handlers: {
+      poll: (_input: unknown, { context }: { context: { signal: AbortSignal } }) =>
+        new Promise((_resolve, reject) => {
+          context.signal.addEventListener('abort', () => reject(context.signal.reason));
+        }),
+      sub: () => ({ output: {}, body }),
+    } as never,
+  });
+  const hosted = await hostService(
+    { ...service, contract },
+    { ...testHost(), env, drainMs: 700, waitingMax: 2 },
+    start,
+  );
+  const polled = hosted.dispatcher.dispatch({ ...call, operation: 'poll' }).catch(({ details }) => details);
+  const { body: stream } = await hosted.dispatcher.dispatch({ ...call, operation: 'sub' });
+  await expect(hosted.dispatcher.dispatch({ ...call, operation: 'sub' })).rejects.toMatchObject({
+    details: { gate: 'waiting' },
+  });
+  const pending = readWhole(stream!, 1).catch(({ details }) => details);
+  const startMs = env.clock.monotonicMs();
+  await hosted[Symbol.asyncDispose]();
+  expect(env.clock.monotonicMs()).toBe(startMs);
+  expect(await Promise.all([polled, pending])).toEqual([{ gate: 'draining' }, { gate: 'draining' }]);
+  expect(state.left).toBe(1);
 });
 
 test('without calls a stop takes no time', async () => {

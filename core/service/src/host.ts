@@ -2,16 +2,16 @@ import type { Env, KernelBus, Log, Metrics } from '@ron/kernel';
 import type { Contract, Peer } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import type { Authenticator } from './access.ts';
+import type { CeilingOptions } from './ceilings.ts';
 import type { Gate, LiveConfig, Running, Service } from './define.ts';
 import { createDispatcher, type Dispatcher } from './dispatch.ts';
 
-export interface HostOptions {
+export interface HostOptions extends CeilingOptions {
   readonly env: Env;
   readonly bus: KernelBus;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly authenticator: Authenticator;
-  readonly inflightMax?: number;
   /** Milliseconds that running calls get at stop before they are aborted. Default 5,000. */
   readonly drainMs?: number;
 }
@@ -32,8 +32,8 @@ export interface HostedService extends AsyncDisposable {
 const drainMsDefault = 5_000;
 
 /**
- * Starts a service with its ports. Dispose drains it: new calls are refused, running ones get `drainMs` to end and are
- * then aborted, and its resources are released last.
+ * Starts a service with its ports. Dispose drains it: new calls are refused, those that wait idle end at once, the
+ * others get `drainMs` to end and are then aborted, and its resources are released last.
  */
 export async function hostService(service: Service, options: HostOptions, start: StartOptions): Promise<HostedService> {
   const { name } = service.contract;

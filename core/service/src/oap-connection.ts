@@ -31,12 +31,15 @@ export interface OapServerPorts {
 /** A body that its sender must move at least this fast while the handler waits for it. */
 const slowWindowMs = 10_000;
 const slowBytesMin = (limits.progressBytesPerSecondMin * slowWindowMs) / 1_000;
+/** Of a source that waits for something to happen its reader hears this often; it gives up after `oapIdleMs`. */
+const keepAliveMs = limits.oapIdleMs / 4;
 
 interface Stream {
   readonly corrId: string;
   readonly inbound: InboundBody | undefined;
   readonly receiving: TransferWatch;
   readonly sending: TransferWatch;
+  readonly silent: TransferWatch;
   outbound: OutboundBody | undefined;
   context: Context | undefined;
   outgoing: Outgoing | undefined;
@@ -115,6 +118,7 @@ export class OapServerConnection {
       receiving: new TransferWatch(slowWindowMs, slowBytesMin),
       // Credit comes back in steps of up to a piece, so a slow reader shows as a pause and not as a rate.
       sending: new TransferWatch(limits.oapIdleMs, 1),
+      silent: new TransferWatch(keepAliveMs, 1),
       outbound: undefined,
       context: undefined,
       outgoing: undefined,
@@ -172,7 +176,8 @@ export class OapServerConnection {
     const end = outgoing.body === undefined;
     this.#connection.answer(streamId, { header: { corr_id: incoming.corrId }, body, end });
     if (outgoing.body !== undefined) {
-      stream.outbound = new OutboundBody(this.#connection, streamId);
+      const pushes = dispatcher.contract.operations[incoming.operation]?.waits === true;
+      stream.outbound = new OutboundBody(this.#connection, streamId, pushes ? 'events' : 'body');
       await stream.outbound.send(outgoing.body);
     }
     this.#forget(streamId);
@@ -210,10 +215,14 @@ export class OapServerConnection {
 
   /** A caller that neither sends nor reads may not hold a request in flight. */
   #judge(nowMs: number): void {
-    for (const [streamId, { inbound, outbound, receiving, sending, corrId }] of this.#streams) {
+    for (const [streamId, { inbound, outbound, receiving, sending, silent, corrId }] of this.#streams) {
       if (inbound !== undefined && receiving.isTooSlow(nowMs, inbound.waiting, inbound.receivedBytes)) {
         // The handler passes it on: the caller gets it as the answer.
         inbound.fail(new RonError('request_timeout', 'the body came too slowly'));
+      }
+      if (outbound !== undefined && silent.isTooSlow(nowMs, !outbound.waiting, outbound.sentBytes)) {
+        outbound.keepAlive();
+        silent.isTooSlow(nowMs, false, 0);
       }
       if (outbound === undefined || !sending.isTooSlow(nowMs, outbound.waiting, outbound.sentBytes)) continue;
       const error = new RonError('request_timeout', 'the answer was not read');

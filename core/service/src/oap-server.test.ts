@@ -9,6 +9,7 @@ import { bindOapServer } from './bind-oap-server.ts';
 import { readWhole } from './bodies.ts';
 import { testHost } from './testing/echo-service.ts';
 import { type AnyHandler, startPipeline } from './testing/pipeline.ts';
+import { silence } from './testing/silence.ts';
 import { loadCompiler } from './validators.ts';
 
 // Its import is real I/O, which virtual time does not see.
@@ -38,21 +39,6 @@ async function start(operations: Readonly<Record<string, Partial<Operation> & { 
 
 async function* pieces(count: number, bytes: number): AsyncGenerator<Uint8Array> {
   for (let index = 0; index < count; index += 1) yield new Uint8Array(bytes);
-}
-
-/** Never gives a piece, and knows when it was told to stop. */
-function silence() {
-  const state = { left: 0 };
-  const body: ByteStream = {
-    [Symbol.asyncIterator]: () => ({
-      next: () => new Promise<never>(() => undefined),
-      return: async () => {
-        state.left += 1;
-        return { done: true, value: undefined };
-      },
-    }),
-  };
-  return { state, body };
 }
 
 describe('what never comes', () => {

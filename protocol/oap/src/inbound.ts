@@ -227,7 +227,9 @@ export class Inbound implements FrameSink {
   private answer(head: FrameHead, payload: Uint8Array): void {
     const { core } = this;
     const { streamId, code, flags } = head;
-    const stream = core.streams.find(streamId) as StreamState;
+    const stream = core.streams.find(streamId);
+    // We cancelled it while the frame arrived.
+    if (stream === undefined) return;
     const started = this.readStart(head, payload, (parts) => ({
       header: parseAnswerHeader(parts.header),
       body: parts.body,
@@ -265,17 +267,18 @@ export class Inbound implements FrameSink {
 
   private event(head: FrameHead, payload: Uint8Array): void {
     const { core } = this;
-    const stream = core.streams.find(head.streamId) as StreamState;
+    // Undefined when we cancelled it while the frame arrived: its bytes count all the same.
+    const stream = core.streams.find(head.streamId);
     const parts = splitPayload(payload);
     if (parts === undefined) {
       core.violate('header_past_frame');
       return;
     }
-    if (stream.app !== head.app) {
+    if (stream !== undefined && stream.app !== head.app) {
       core.violate('app_mismatch');
       return;
     }
-    if (!core.charge(stream, parts.body.length)) return;
+    if (!core.charge(stream, parts.body.length) || stream === undefined) return;
     let header: JsonObject;
     try {
       header = parts.header.length === 0 ? {} : parseHeader(parts.header);
@@ -288,7 +291,8 @@ export class Inbound implements FrameSink {
   }
 
   private failed(head: FrameHead, payload: Uint8Array): void {
-    const stream = this.core.streams.find(head.streamId) as StreamState;
+    const stream = this.core.streams.find(head.streamId);
+    if (stream === undefined) return;
     this.core.finish(stream, true);
     this.core.handler.error(stream.id, errorFromFrame(head.code, payload));
   }

@@ -40,6 +40,13 @@ test('path, query and headers become fields of the types that the schema has', (
   expect(read({ '*': undefined }, 'fresh=false')).toEqual({ head: true, fresh: false });
 });
 
+test('a header wins over the query: who resumes a stream keeps the URL and says in a header how far it has come', () => {
+  const both = { ...route, query: ['range'] };
+  const reader = fieldReadersOf(operation, both, 'path');
+  expect(reader({ headers: { range: 'later' } } as never, {}, 'range=first')).toMatchObject({ range: 'later' });
+  expect(reader({ headers: {} } as never, {}, 'range=first')).toMatchObject({ range: 'first' });
+});
+
 test('what is no number or no truth value stays text, for the schema to refuse', () => {
   for (const text of ['1e3', '-1', ' 1', '', '1.5', '0x10', '12345678901234567']) {
     expect(read({}, `count=${encodeURIComponent(text)}`)['count']).toBe(text);

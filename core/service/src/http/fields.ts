@@ -27,11 +27,12 @@ export function fieldReadersOf(operation: Operation, route: HttpRoute, rest: str
       const field = name === '*' ? rest! : name;
       input[field] = convert(field, text);
     }
+    if (query !== '') readQuery(query, queries, input, convert);
+    // After the query: a browser that resumes an event stream keeps the URL and says in a header how far it has come.
     for (const [header, field] of headers) {
       const text = request.headers[header];
       if (text !== undefined) input[field] = convert(field, text);
     }
-    if (query !== '') readQuery(query, queries, input, convert);
     return input;
   };
 }

@@ -66,6 +66,15 @@ export const echoContract = defineContract({
       scopes: [{ method: 'read', resource: 'o/' }],
       body: 'out',
     },
+    ticks: {
+      summary: 'pieces that come as they happen',
+      input: Type.Object({ count: Type.Integer({ minimum: 0 }), bytes: Type.Integer({ minimum: 0 }) }, strict),
+      output: Type.Object({}, strict),
+      errors: [],
+      scopes: [{ method: 'read', resource: 'o/' }],
+      body: 'out',
+      waits: true,
+    },
   },
 });
 
@@ -104,6 +113,7 @@ export const echo = defineService({
           return { output: { size: bytes.byteLength, vary: 'accept' }, body: new ResidentBody(bytes) };
         },
         pieces: ({ count, bytes }) => ({ output: {}, body: piecesOf(count, bytes) }),
+        ticks: ({ count, bytes }) => ({ output: {}, body: piecesOf(count, bytes) }),
       },
       async [Symbol.asyncDispose]() {
         total = 0;

@@ -34,7 +34,7 @@ export interface OapReply {
   readonly output: unknown;
   /**
    * Undefined when the answer had no body. It must be read or left (`return` of its iterator, also before the first
-   * `next`), else its stream stays open. A minute without a byte while its reader waits is `unavailable`.
+   * `next`), else its stream stays open. A minute without a byte or an event while its reader waits is `unavailable`.
    */
   readonly body: ByteStream | undefined;
 }
@@ -98,7 +98,7 @@ class Client implements OapClient {
         error: (streamId, error) => this.#over(streamId, (pending) => pending.fail(error)),
         cancel: (streamId) =>
           this.#over(streamId, (pending) => pending.fail(new RonError('unavailable', 'the node ended the call'))),
-        event: (streamId, _header, body) => this.#connection.consumed(streamId, body.byteLength),
+        event: (streamId, _header, body) => this.#event(streamId, body),
         ack: () => undefined,
         writable: (streamId) => this.#running.get(streamId)?.outbound?.writable(),
         closed: (close) => this.#closed(close),
@@ -197,6 +197,14 @@ class Client implements OapClient {
       },
     );
     pending.answer({ output, body: pending.inbound });
+  }
+
+  /** Pushed pieces are an answer's body like any other; one without bytes says only that its source is alive. */
+  #event(streamId: number, body: Uint8Array): void {
+    const pending = this.#running.get(streamId);
+    pending?.heard();
+    if (pending?.inbound === undefined) this.#connection.consumed(streamId, body.byteLength);
+    else pending.inbound.push(body);
   }
 
   /** Our side wants no more of a call, wherever it is. */

@@ -25,6 +25,7 @@ export class PendingCall {
   readonly #onAbort: () => void;
   readonly #answering = new TransferWatch(answerMsMax, 1);
   readonly #sending = new TransferWatch(limits.oapIdleMs, 1);
+  #events = 0;
   readonly #receiving = new TransferWatch(limits.oapIdleMs, 1);
 
   constructor(call: OapCall, nowMs: number, settle: Settle, onAbort: () => void) {
@@ -38,6 +39,11 @@ export class PendingCall {
   /** Milliseconds that the server gets; undefined when the caller set no deadline. */
   leftMs(nowMs: number): number | undefined {
     return Number.isFinite(this.#lateMs) ? Math.max(0, Math.floor(this.#lateMs - nowMs)) : undefined;
+  }
+
+  /** The server says something about its answer, if only that it is alive. */
+  heard(): void {
+    this.#events += 1;
   }
 
   answer(reply: OapReply): void {
@@ -56,11 +62,13 @@ export class PendingCall {
     this.outbound?.stop();
   }
 
-  /** What is wrong with it at `nowMs`, if anything. A minute without a byte is the end of a body, either way. */
+  /** What is wrong with it at `nowMs`, if anything. A minute without a byte, or an event, is the end of a body, either way. */
   judge(nowMs: number): RonError | undefined {
     if (this.inbound !== undefined) {
       const { waiting, receivedBytes } = this.inbound;
-      return this.#receiving.isTooSlow(nowMs, waiting, receivedBytes) ? silent('sends nothing') : undefined;
+      return this.#receiving.isTooSlow(nowMs, waiting, receivedBytes + this.#events)
+        ? silent('sends nothing')
+        : undefined;
     }
     if (nowMs >= this.#lateMs) return late();
     const { outbound } = this;

@@ -3,7 +3,7 @@ import type { ByteStream } from '@ron/proto/stream';
 import { createConnection } from '../connection.ts';
 import type { Connection, OpenedStream } from '../connection-types.ts';
 import { InboundBody } from '../driver/inbound-body.ts';
-import { OutboundBody } from '../driver/outbound-body.ts';
+import { OutboundBody, type OutboundForm } from '../driver/outbound-body.ts';
 import type { BytePipe } from '../driver/pipe.ts';
 
 export interface Served {
@@ -11,7 +11,7 @@ export interface Served {
   readonly body: InboundBody | undefined;
   readonly input: unknown;
   /** Answers with a DTO, and a body when there is one. */
-  answer(output: unknown, body?: ByteStream): Promise<void>;
+  answer(output: unknown, body?: ByteStream, form?: OutboundForm): Promise<void>;
   fail(error: RonError): void;
 }
 
@@ -69,11 +69,11 @@ export class Acceptor {
       opened,
       body,
       input: JSON.parse(new TextDecoder().decode(opened.body)),
-      answer: async (output, out) => {
+      answer: async (output, out, form) => {
         const bytes = new TextEncoder().encode(JSON.stringify(output));
         this.connection.answer(streamId, { body: bytes, end: out === undefined });
         if (out !== undefined) {
-          const outbound = new OutboundBody(this.connection, streamId);
+          const outbound = new OutboundBody(this.connection, streamId, form);
           this.#outbound.set(streamId, outbound);
           await outbound.send(out);
         }

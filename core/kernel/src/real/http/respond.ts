@@ -86,9 +86,14 @@ async function sendStream(exchange: Exchange, result: HttpResponse, body: ByteSt
   response.end();
 }
 
-function writable({ connection, response }: Exchange): Promise<void> {
+function writable({ connection, response, watch }: Exchange): Promise<void> {
   return new Promise((resolve) => {
     if (connection.closed) return resolve();
+    // The watch lets go of a connection whose source is silent: its reader is judged again from here on.
+    if (!connection.watched) {
+      connection.watched = true;
+      watch.add(connection);
+    }
     const done = () => {
       response.removeListener('drain', done);
       forget();
