@@ -8,6 +8,7 @@ import { type ErrorCode, isErrorCode, RonError } from '@ron/proto/errors';
 import { storageContract } from '@ron/proto/storage';
 import type { ByteStream } from '@ron/proto/stream';
 import { OapLink } from '@ron/service';
+import { createRamMailboxes } from '@ron/svc-mailbox/service';
 import { openDiskEngine } from '@ron/svc-storage/service';
 import type { Canary } from './args.ts';
 import { brokenBlobs, brokenEnv, brokenNames } from './canaries.ts';
@@ -133,6 +134,7 @@ export class Machine {
     const engines = {
       blobs: brokenBlobs(blobs, this.#canary),
       names: brokenNames(this.names.open(env), this.#canary),
+      mailboxes: createRamMailboxes({ env, config: () => config.table('mailbox').current(), bytesMax: 2 ** 24 }),
       kms: this.#kms,
     };
     return startMicronode({ env: broken, config, log: this.#log, engines });

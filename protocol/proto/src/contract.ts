@@ -12,9 +12,9 @@ export interface Scope {
 export type ScopeMethod = 'read' | 'write' | 'delete' | 'list' | 'admin';
 
 /**
- * How an operation appears over HTTP. Input fields come from, in this order: path parameters (named as the field),
- * the listed query parameters, the listed request headers, and, with `json`, the request body. A field that two
- * places name is refused.
+ * How an operation appears over HTTP. Input fields come from path parameters (named as the field), the listed query
+ * parameters, the listed request headers, which win over the query, and, with `json`, the request body: a field of it
+ * that another place named is refused.
  */
 export interface HttpRoute {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE' | 'OPTIONS';
@@ -53,6 +53,10 @@ export interface Operation {
   readonly body?: 'in' | 'out' | 'both';
   /** Changes state: takes an idempotency key, is refused first under pressure. */
   readonly mutation?: true;
+  /** `handler`: the service itself remembers idempotency keys, longer and safer than the pipeline's memory does. */
+  readonly idempotency?: 'handler';
+  /** May wait idle for something to happen: counted apart, so that those who wait keep nobody from working. */
+  readonly waits?: true;
   readonly limits?: OperationLimits;
   readonly http?: readonly HttpRoute[];
 }

@@ -2,6 +2,7 @@ import { type TSchema, Type } from 'typebox';
 import { CapabilityView } from './capability.ts';
 import { defineContract, type HttpRoute } from './contract.ts';
 import { Address, Count, Cursor, Durability, NameText, PathText, strict, TimeMs } from './fields.ts';
+import { mailboxOperations } from './mailbox.ts';
 import { NameRecord, Resolution } from './names.ts';
 import { HeaderText, ReadOutput, readFields, readRoutes } from './reading.ts';
 import {
@@ -223,6 +224,18 @@ export const gatewayContract = defineContract({
       scopes: [{ method: 'list', resource: 'n/{prefix}' }],
       http: [{ method: 'GET', path: '/names', query: ['prefix', 'cursor', 'limit'], reply: 'json' }],
     },
+    mailbox_send: mailboxOperations.send,
+    mailbox_recv: mailboxOperations.recv,
+    mailbox_ack: mailboxOperations.ack,
+    mailbox_nack: mailboxOperations.nack,
+    mailbox_extend: mailboxOperations.extend,
+    mailbox_remove: mailboxOperations.remove,
+    mailbox_subscribe: mailboxOperations.subscribe,
+    mailbox_dead_letters: mailboxOperations.dead_letters,
+    mailbox_redrive: mailboxOperations.redrive,
+    mailbox_purge: mailboxOperations.purge,
+    mailbox_stats: mailboxOperations.stats,
+    mailbox_boxes: mailboxOperations.boxes,
     whoami: {
       summary: 'What the capability of this request allows',
       input: Type.Object({}, strict),

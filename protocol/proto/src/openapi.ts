@@ -41,7 +41,7 @@ export function openApiOf(contract: Contract, version = '1'): JsonObject {
       title: `RON ${contract.name}`,
       version,
       description:
-        'Content-addressed objects and names. Every refusal is the error envelope, with a code of one table.',
+        'Content-addressed objects, names and mailboxes. Every refusal is the error envelope, with a code of one table.',
     },
     paths,
     components: {
@@ -177,8 +177,15 @@ function successOf(operation: Operation, route: HttpRoute, status: number): Json
   const described: JsonObject = { description: describe(status) };
   if (Object.keys(headers).length > 0) described['headers'] = headers;
   if (route.reply === 'json') described['content'] = { 'application/json': { schema: jsonReplySchema(output, route) } };
-  if (route.reply === 'stream' && status < 300) described['content'] = { '*/*': {} };
+  if (route.reply === 'stream' && status < 300) described['content'] = { [mediaTypeOf(output, route)]: {} };
   return described;
+}
+
+/** Of a streamed reply: what its `content-type` always is, where the contract says so. */
+function mediaTypeOf({ properties }: ObjectParts, { replyHeaders = {} }: HttpRoute): string {
+  const field = Object.keys(replyHeaders).find((name) => replyHeaders[name] === 'content-type');
+  const { const: only } = (field === undefined ? {} : (properties[field] ?? {})) as { const?: unknown };
+  return typeof only === 'string' ? only : '*/*';
 }
 
 /** The field that became the status is not repeated in the body. */

@@ -47,11 +47,14 @@ export const WhyOutput = Type.Object(
         {
           kind: Type.Union([
             Type.Literal('name'),
+            Type.Literal('message'),
             Type.Literal('manifest'),
             Type.Literal('pin'),
             Type.Literal('recent'),
           ]),
-          id: Type.String(),
+          id: Type.String({
+            description: 'the name, `<box>/<message id>`, address of the manifest, holder of the pin',
+          }),
         },
         strict,
       ),

@@ -2,12 +2,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Contract } from '@ron/proto/contract';
 import { gatewayContract } from '@ron/proto/gateway';
+import { mailboxContract } from '@ron/proto/mailbox';
 import { indexContract } from '@ron/proto/names';
 import { openApiOf, schemasOf } from '@ron/proto/openapi';
 import { storageContract } from '@ron/proto/storage';
 import { describe, expect, it } from 'vitest';
 
-const contracts: readonly Contract[] = [storageContract, indexContract, gatewayContract];
+const contracts: readonly Contract[] = [storageContract, indexContract, mailboxContract, gatewayContract];
 
 /** A contract change shows here as a diff to be reviewed. `RON_UPDATE_GOLDEN=1` writes the files anew. */
 const goldens: Readonly<Record<string, () => unknown>> = {
@@ -57,6 +58,15 @@ describe('the OpenAPI document', () => {
   it('has no two paths of one shape', () => {
     const shapes = Object.keys(document.paths).map((path) => path.replaceAll(/\{[^}]*\}/g, '{}'));
     expect(new Set(shapes).size).toBe(shapes.length);
+  });
+
+  it('names the media type of a stream that has only one', () => {
+    const typesOf = (path: string) => {
+      const responses = document.paths[path]!['get']!['responses'] as Record<string, { content: Json }>;
+      return Object.keys(responses['200']!.content);
+    };
+    expect(typesOf('/mailbox/{box}/subscribe')).toEqual(['text/event-stream']);
+    expect(typesOf('/o/{address}')).toEqual(['*/*']);
   });
 
   it('only points at components that exist', () => {

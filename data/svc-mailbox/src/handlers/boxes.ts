@@ -1,0 +1,16 @@
+import type { MailboxEngine } from '../engine/engine.ts';
+import { boxKeyOf } from '../requests/box-key.ts';
+import type { MailboxHandler } from './handler.ts';
+import { wireStats } from './stats.ts';
+
+const limitDefault = 50;
+
+/** The cursor is the name of the last box. */
+export function createBoxes(mailboxes: MailboxEngine): MailboxHandler<'boxes'> {
+  return ({ cursor, limit = limitDefault }, { context }) => {
+    if (cursor !== undefined) boxKeyOf(cursor, context);
+    const boxes = mailboxes.boxes(context.tenant, cursor, limit).map(wireStats);
+    const last = boxes.at(-1);
+    return boxes.length === limit && last !== undefined ? { boxes, cursor: last.box } : { boxes };
+  };
+}

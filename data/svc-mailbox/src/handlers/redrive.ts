@@ -1,0 +1,14 @@
+import { mailboxLimits } from '@ron/proto/mailbox';
+import type { MailboxEngine } from '../engine/engine.ts';
+import { boxKeyOf } from '../requests/box-key.ts';
+import type { MailboxHandler } from './handler.ts';
+import { noSuchBox } from './stats.ts';
+
+export function createRedrive(mailboxes: MailboxEngine): MailboxHandler<'redrive'> {
+  return async ({ box, ids }, { context }) => {
+    const command = { op: 'redrive', ...boxKeyOf(box, context), ids, max: mailboxLimits.pageMax } as const;
+    const outcome = await mailboxes.execute(command);
+    if (outcome === undefined) throw noSuchBox();
+    return { redriven: outcome.moved, left: outcome.left };
+  };
+}
