@@ -8,6 +8,7 @@ const examples = [
   'put-get-name.ts',
   'site/main.ts',
   'two-processes/main.ts',
+  'worker/main.ts',
   'browser-page/main.ts',
 ];
 const deadlineMs = 60_000;

@@ -37,6 +37,8 @@ await using bytes = await hostService(storage, host, {
   config: config.table('storage'),
   peers: {
     index: bindLocal(indexContract, () => names.dispatcher, servicePrincipal('storage', rightsFor(indexContract)), env),
+    // There are no mailboxes here, so no message holds an object.
+    mailbox: { roots: async () => ({ roots: [] }) },
   },
   engines: { blobs },
 });

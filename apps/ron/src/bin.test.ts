@@ -16,7 +16,8 @@ describe('the command, started as a process', () => {
   it('shows its help, with the exit codes, on stdout', async () => {
     const { code, stdout, stderr } = await runRon(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of ['put', 'get', 'name', 'cap', 'doctor', 'tour']) expect(stdout).toContain(`  ${command} `);
+    for (const command of ['put', 'get', 'name', 'mailbox', 'cap', 'doctor', 'tour'])
+      expect(stdout).toContain(`  ${command} `);
     expect(stdout).toContain('130 interrupted');
     expect(stdout).not.toContain('candidates for a shell');
   });
@@ -29,6 +30,8 @@ describe('the command, started as a process', () => {
     [['scrub', 'stpo'], /Allowed choices are start, status, stop/, 'ron scrub --help'],
     [['cap', 'attenuate'], /say how it shall be weaker/, 'ron cap attenuate --help'],
     [['get', 'b3:123'], /is not an address/, 'ron get --help'],
+    [['mailbox', 'send', 'inbox'], /say what to send/, 'ron mailbox send --help'],
+    [['mailbox', 'dlq', 'inbox', 'purg'], /Allowed choices are ls, redrive, purge/, 'ron mailbox dlq --help'],
   ])('answers %j with three lines and exit code 2', async (line, what, next) => {
     const { code, stdout, stderr } = await runRon(line, { env: { RON_CAP: 'ron1_AA' } });
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -83,6 +86,7 @@ describe('the command, started as a process', () => {
     };
     expect((await runRon(['get', 'x'], { env })).stderr).not.toContain('loaded');
     expect((await runRon(['put', 'package.json'], { env })).stderr).not.toContain('loaded');
+    expect((await runRon(['mailbox', 'send', 'inbox', 'hi'], { env })).stderr).not.toContain('loaded');
     expect((await runRon(['config', 'check', '/dev/null'], { env })).stderr).toContain('loaded typebox');
   });
 
@@ -100,6 +104,8 @@ describe('the command, started as a process', () => {
     expect(await candidates('st')).toEqual(expect.arrayContaining(['stat', 'status']));
     expect(await candidates('name', 'r')).toEqual(expect.arrayContaining(['resolve', 'rollback', 'rm']));
     expect(await candidates('put', '--n')).toContain('--name');
+    expect(await candidates('mailbox', 's')).toEqual(expect.arrayContaining(['send', 'sub', 'stats']));
+    expect(await candidates('mailbox', 'sub', '--no')).toContain('--no-ack');
   });
 
   it('doctor without a node says what is wrong and how to mend it', async () => {

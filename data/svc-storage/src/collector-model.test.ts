@@ -2,7 +2,7 @@ import { type Address, encodeManifest } from '@ron/naming';
 import { RonError } from '@ron/proto/errors';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { call, HandClock, MapIndex, sample, settle, startStorage, type TestBed } from './test-bed.ts';
+import { call, HandClock, MapIndex, MapMailbox, sample, settle, startStorage, type TestBed } from './test-bed.ts';
 
 /** Contents are few, so that operations meet: 0–5 are files, 6–7 bundles of two of them. */
 const fileCount = 6;
@@ -11,14 +11,16 @@ const bundles = [
   [1, 2],
 ] as const;
 
+const changes = ['put', 'name', 'unname', 'send', 'settle', 'pin', 'unpin'] as const;
+
 type Step =
-  | { readonly kind: 'put' | 'name' | 'unname' | 'pin' | 'unpin'; readonly item: number }
+  | { readonly kind: (typeof changes)[number]; readonly item: number }
   | { readonly kind: 'collect' }
   | { readonly kind: 'pass'; readonly ms: number };
 
 const item = fc.nat({ max: fileCount + bundles.length - 1 });
 const step: fc.Arbitrary<Step> = fc.oneof(
-  fc.record({ kind: fc.constantFrom('put', 'name', 'unname', 'pin', 'unpin'), item }),
+  fc.record({ kind: fc.constantFrom(...changes), item }),
   fc.record({ kind: fc.constant('collect') }),
   fc.record({ kind: fc.constant('pass'), ms: fc.constantFrom(1, 400, 1_500, 6_000) }),
 );
@@ -46,7 +48,7 @@ class Clients {
   async run({ kind, ...rest }: Step): Promise<void> {
     const which = 'item' in rest ? (rest.item as number) : 0;
     const address = this.addresses[which]!;
-    const { handlers, index } = this.#bed;
+    const { handlers, index, mailbox } = this.#bed;
     switch (kind) {
       case 'put':
         return await this.#put(which);
@@ -56,6 +58,13 @@ class Clients {
         return;
       case 'unname':
         index.names.delete(`n${which}`);
+        return;
+      case 'send':
+        await this.#ensureAll(which);
+        mailbox.messages.set(`inbox/${which}`, address);
+        return;
+      case 'settle':
+        mailbox.messages.delete(`inbox/${which}`);
         return;
       case 'pin':
         await this.#ensureAll(which);
@@ -73,10 +82,11 @@ class Clients {
     }
   }
 
-  /** What must be live: named or pinned, with the entries of named or pinned bundles that were ever stored. */
+  /** What must be live: named, sent or pinned, with the entries of such bundles that were ever stored. */
   reachable(): Set<number> {
     const named = [...this.#bed.index.names.keys()].map((name) => Number(name.slice(1)));
-    const roots = [...named, ...this.pinned];
+    const sent = [...this.#bed.mailbox.messages.keys()].map((key) => Number(key.slice('inbox/'.length)));
+    const roots = [...named, ...sent, ...this.pinned];
     return new Set(roots.flatMap((root) => [root, ...(bundles[root - fileCount] ?? [])]));
   }
 
@@ -153,17 +163,21 @@ test('nothing reachable is trashed and nothing promised is lost, however collect
   let purged = 0;
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), graceMs, history, async (s, grace_ms, rounds) => {
-      // Turns of the event loop, of the index and of clients come in the order that the scheduler makes up.
+      // Turns of the event loop, of the peers and of clients come in the order that the scheduler makes up.
       const clock = new HandClock((task) => void s.schedule(Promise.resolve('turn')).then(task));
       const index = new MapIndex();
-      index.pageSize = 1;
-      const { roots } = index.peer;
-      (index.peer as { roots: typeof roots }).roots = async (...args) => {
-        await s.schedule(Promise.resolve('page'));
-        return await roots(...args);
-      };
+      const mailbox = new MapMailbox();
+      for (const peer of [index, mailbox]) {
+        peer.pageSize = 1;
+        const asked = peer.peer as { roots: (...args: unknown[]) => Promise<unknown> };
+        const { roots } = asked;
+        asked.roots = async (...args) => {
+          await s.schedule(Promise.resolve('page'));
+          return await roots(...args);
+        };
+      }
       const config = { grace_ms, trash_ms: 5_000, slice_objects: 1 };
-      await using bed = await startStorage({ clock, index, config });
+      await using bed = await startStorage({ clock, index, mailbox, config });
       slowDown(bed, s);
       const clients = new Clients(bed, bytes, addresses);
       for (const round of rounds) {

@@ -105,28 +105,62 @@ describe('collect', () => {
     expect(await refusal(() => bed.handlers.undelete({ address: unknown }, call()))).toBe('not_found');
   });
 
-  test('takes nothing when the index fails, on any page, or repeats itself', async () => {
+  test.each(['index', 'mailbox'] as const)('takes nothing when the %s fails, on any page', async (which) => {
     await using bed = await startStorage();
-    for (let seed = 1; seed <= 5; seed += 1) bed.index.names.set(`n${seed}`, await store(bed, sample(10, seed)));
+    const peer = bed[which];
+    const hold = (seed: number, address: Address) =>
+      which === 'index' ? bed.index.names.set(`n${seed}`, address) : bed.mailbox.messages.set(`b/${seed}`, address);
+    for (let seed = 1; seed <= 5; seed += 1) hold(seed, await store(bed, sample(10, seed)));
     await store(bed, sample(10, 6));
     await age(bed);
-    bed.index.pageSize = 2;
+    peer.pageSize = 2;
     for (const failing of [1, 2, 3]) {
       let page = 0;
-      bed.index.failure = undefined;
-      bed.index.beforePage = () => {
+      peer.failure = undefined;
+      peer.beforePage = () => {
         page += 1;
-        if (page === failing) bed.index.failure = new RonError('unavailable', 'down');
+        if (page === failing) peer.failure = new RonError('unavailable', 'down');
       };
       expect(await refusal(() => collect(bed))).toBe('unavailable');
       expect(bed.blobs.usage().trashObjects).toBe(0);
     }
-    bed.index.beforePage = () => undefined;
-    bed.index.failure = new Error('a bug');
+    peer.beforePage = () => undefined;
+    peer.failure = new Error('a bug');
     expect(await refusal(() => collect(bed))).toBe('unavailable');
-    bed.index.failure = undefined;
+    peer.failure = undefined;
     expect(bed.metrics.read('gc_runs_total', { outcome: 'failed' })).toBe(4);
     expect(await collect(bed)).toMatchObject({ trashed: 1, kept: 5 });
+  });
+
+  test.each(['index', 'mailbox'] as const)('takes nothing when the %s repeats a page', async (which) => {
+    await using bed = await startStorage();
+    await store(bed, sample(10));
+    await age(bed);
+    const peer: { roots: unknown } = bed[which].peer;
+    peer.roots = async () => ({ roots: [], cursor: 'again' });
+    expect(await refusal(() => collect(bed))).toBe('unavailable');
+    expect(bed.blobs.usage().trashObjects).toBe(0);
+  });
+
+  test('keeps what a message carries, bundles with their entries, until the message is gone', async () => {
+    await using bed = await startStorage();
+    const entry = await store(bed, sample(10, 1));
+    const bundle = await store(bed, manifestOf(entry));
+    const carried = await store(bed, sample(10, 2));
+    bed.mailbox.messages.set('inbox/01JD0000000000000000000001', bundle);
+    bed.mailbox.messages.set('inbox/01JD0000000000000000000002', carried);
+    bed.mailbox.messages.set('other/01JD0000000000000000000003', carried);
+    bed.mailbox.pageSize = 1;
+    await age(bed);
+    expect(await collect(bed)).toMatchObject({ kept: 3, trashed: 0 });
+
+    bed.mailbox.messages.delete('inbox/01JD0000000000000000000002');
+    expect(await collect(bed)).toMatchObject({ kept: 3, trashed: 0 });
+    bed.mailbox.messages.delete('other/01JD0000000000000000000003');
+    expect(await collect(bed)).toMatchObject({ kept: 2, trashed: 1, sample: [carried] });
+    bed.mailbox.messages.clear();
+    expect(await collect(bed)).toMatchObject({ trashed: 2 });
+    expect([entry, bundle, carried].map((address) => stateOf(bed, address))).toEqual(['trash', 'trash', 'trash']);
   });
 
   test('takes nothing while a held object that may be a bundle is damaged', async () => {

@@ -1,15 +1,14 @@
 import type { Clock } from '@ron/kernel';
 import type { Address } from '@ron/naming';
-import type { CallContext, Peer } from '@ron/proto/contract';
+import type { CallContext } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
-import type { indexContract } from '@ron/proto/names';
 import type { CollectOutput } from '@ron/proto/storage';
 import type { Static } from 'typebox';
 import { AddressSet } from './address-set.ts';
 import type { BlobEngine, StoredObject } from './engine.ts';
 import type { Holding } from './holding.ts';
 import { Pacer, type PacerLimits } from './pacer.ts';
-import { indexRoots, markFrom } from './reach.ts';
+import { markFrom, type RootPeers, rootsOf } from './reach.ts';
 import type { SteadyTime } from './steady-time.ts';
 import type { VerifiedReads } from './verified-reads.ts';
 
@@ -18,7 +17,7 @@ export type Collected = Static<typeof CollectOutput>;
 export interface CollectorPorts {
   readonly reads: VerifiedReads;
   readonly holding: Holding;
-  readonly index: Peer<typeof indexContract>;
+  readonly peers: RootPeers;
   readonly time: SteadyTime;
   readonly clock: Clock;
   readonly trashMs: () => number;
@@ -30,8 +29,8 @@ export interface CollectorPorts {
 const sampleMax = 100;
 
 /**
- * Mark and sweep, a slice at a time, with everything else running in between. Marked is what names, pins, unfinished
- * uploads and recent objects hold, and what bundles among those list. Nothing is touched before marking is complete;
+ * Mark and sweep, a slice at a time, with everything else running in between. Marked is what names, messages, pins,
+ * unfinished uploads and recent objects hold, and what bundles among those list. Nothing is touched before marking is complete;
  * what is stored or asked for meanwhile counts as held, with its bundle's entries. Memory: 24 bytes or less for each
  * marked object, and the largest bundle manifest.
  */
@@ -53,8 +52,8 @@ export class Collector {
   }
 
   /**
-   * Rejects with `conflict` while another run goes on, and with `unavailable`, having deleted nothing, without the
-   * index. Without a context it is the node's own doing.
+   * Rejects with `conflict` while another run goes on, and with `unavailable`, having deleted nothing, when the
+   * names or the messages cannot be read. Without a context it is the node's own doing.
    */
   async collect(dryRun: boolean, context: CallContext | undefined, stop: AbortSignal): Promise<Collected> {
     if (this.#running !== undefined) throw new RonError('conflict', 'a collection is running');
@@ -115,7 +114,7 @@ class Run {
   }
 
   async mark(context: CallContext | undefined): Promise<void> {
-    for await (const roots of indexRoots(this.#ports.index, context)) {
+    for await (const roots of rootsOf(this.#ports.peers, context)) {
       for (const root of roots) await this.#markFrom(root.address);
       await this.#pacer.pause();
     }

@@ -2,6 +2,7 @@ import type { Address } from '@ron/naming';
 import { manifestBytesMax, parseManifest } from '@ron/naming';
 import type { CallContext, Peer } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
+import type { mailboxContract } from '@ron/proto/mailbox';
 import type { indexContract } from '@ron/proto/names';
 import type { AddressSet } from './address-set.ts';
 import type { StoredObject } from './engine.ts';
@@ -26,28 +27,58 @@ export async function manifestEntries(reads: VerifiedReads, object: StoredObject
   }
 }
 
+/** The services whose state stands for objects. */
+export interface RootPeers {
+  readonly index: Pick<Peer<typeof indexContract>, 'roots'>;
+  readonly mailbox: Pick<Peer<typeof mailboxContract>, 'roots'>;
+}
+
 export interface Root {
-  readonly name: string;
+  readonly kind: 'name' | 'message';
+  /** The name, or `<box>/<message id>`. */
+  readonly id: string;
   readonly address: Address;
 }
 
-/** All roots of the index, page by page. Any failure of the index is `unavailable`: nothing may be concluded without it. */
-export async function* indexRoots(
-  index: Peer<typeof indexContract>,
+/**
+ * Everything that names and messages stand for, page by page. Any failure of a peer is `unavailable`: nothing may be
+ * concluded without it.
+ */
+export async function* rootsOf(
+  { index, mailbox }: RootPeers,
   context: CallContext | undefined,
 ): AsyncGenerator<readonly Root[]> {
+  for await (const roots of pagesOf('names', index.roots, context)) {
+    yield roots.map(({ name, address }) => ({ kind: 'name', id: name, address: address as Address }));
+  }
+  for await (const roots of pagesOf('messages', mailbox.roots, context)) {
+    yield roots.map(({ box, id, address }) => ({ kind: 'message', id: `${box}/${id}`, address: address as Address }));
+  }
+}
+
+interface Page<T> {
+  readonly roots: readonly T[];
+  readonly cursor?: string;
+}
+
+type AskForPage<T> = (input: { cursor?: string }, options: { context?: CallContext }) => Promise<Page<T>>;
+
+async function* pagesOf<T>(
+  what: string,
+  ask: AskForPage<T>,
+  context: CallContext | undefined,
+): AsyncGenerator<readonly T[]> {
+  const refused = (cause: unknown) => new RonError('unavailable', `the ${what} cannot be read now`, { cause });
   let cursor: string | undefined;
   do {
-    let page: Awaited<ReturnType<typeof index.roots>>;
+    let page: Page<T>;
     try {
-      page = await index.roots(cursor === undefined ? {} : { cursor }, context === undefined ? {} : { context });
+      page = await ask(cursor === undefined ? {} : { cursor }, context === undefined ? {} : { context });
     } catch (error) {
-      throw new RonError('unavailable', 'the names cannot be read now', { cause: error });
+      throw refused(error);
     }
-    yield page.roots.map(({ name, address }) => ({ name, address: address as Address }));
-    if (page.cursor !== undefined && page.cursor === cursor) {
-      throw new RonError('unavailable', 'the names cannot be read now', { cause: 'the index repeats a page' });
-    }
+    yield page.roots;
+    if (page.cursor !== undefined && page.cursor === cursor) throw refused('a page comes twice');
     cursor = page.cursor;
   } while (cursor !== undefined);
 }

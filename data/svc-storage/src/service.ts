@@ -1,4 +1,5 @@
 import type { Handlers } from '@ron/proto/contract';
+import { mailboxContract } from '@ron/proto/mailbox';
 import { indexContract } from '@ron/proto/names';
 import { storageContract } from '@ron/proto/storage';
 import { defineService, type Ports } from '@ron/service';
@@ -48,7 +49,7 @@ export interface StorageEngines {
   readonly blobs: BlobEngine;
 }
 
-const uses = { index: indexContract };
+const uses = { index: indexContract, mailbox: mailboxContract };
 
 /** Content-addressed objects: stored once, verified, kept while somebody holds them. */
 export const storage = defineService({ contract: storageContract, config: StorageConfig, uses, start: startStorage });
@@ -76,10 +77,9 @@ async function startStorage({ config, peers, engines, metrics, log, env, signal 
   const meters = createStorageMeters(metrics, blobs, () => uploads.count);
   const reads = new VerifiedReads(blobs, () => meters.integrityFailed());
   const scrubber = new Scrubber(reads, clock, limits, log);
-  const { index } = peers;
   const trashMs = () => config.current().trash_ms;
   const announced = () => uploads.announced();
-  const collector = new Collector({ reads, holding, index, time, clock, trashMs, limits, announced });
+  const collector = new Collector({ reads, holding, peers, time, clock, trashMs, limits, announced });
   await uploads.start();
   const everyMs = () => config.current().collect_every_ms;
   const auto = new AutoCollection({ collector, meters, clock, random, log, everyMs, stop: signal });
@@ -98,7 +98,7 @@ async function startStorage({ config, peers, engines, metrics, log, env, signal 
     stat: stat(blobs, holding),
     pin: pin(blobs, holding),
     unpin: unpin(blobs),
-    why: why({ reads, holding, index, clock, limits }),
+    why: why({ reads, holding, peers, clock, limits }),
     collect: collect(collector, meters, signal),
     undelete: undelete(blobs, holding),
     scrub: scrub(scrubber, () => config.current().scrub_bytes_per_second),

@@ -1,9 +1,8 @@
 import { type Clock, createBus, createMetrics, type Timer } from '@ron/kernel';
 import { createInlineWork, createLog, createNoDisk, createRealRandom } from '@ron/kernel/real';
 import type { Address } from '@ron/naming';
-import type { Call, CallContext, Handlers, Peer, Principal } from '@ron/proto/contract';
+import type { Call, CallContext, Handlers, Principal } from '@ron/proto/contract';
 import { isErrorCode, RonError } from '@ron/proto/errors';
-import type { indexContract } from '@ron/proto/names';
 import type { storageContract } from '@ron/proto/storage';
 import { type ByteStream, ResidentBody } from '@ron/proto/stream';
 import type { Static } from 'typebox';
@@ -11,6 +10,7 @@ import { Value } from 'typebox/value';
 import { StorageConfig } from './config.ts';
 import type { BlobEngine } from './engine.ts';
 import { createRamEngine } from './ram/engine.ts';
+import type { RootPeers } from './reach.ts';
 import { storage } from './service.ts';
 
 /** Time that passes when a test says so. A delay of 0 is a turn of the event loop and needs no push. */
@@ -96,7 +96,7 @@ export class MapIndex {
   /** Runs before each page is read. */
   beforePage: () => void = () => undefined;
 
-  readonly peer = {
+  readonly peer: RootPeers['index'] = {
     roots: async ({ cursor = '' }: { cursor?: string }) => {
       this.beforePage();
       if (this.failure !== undefined) throw this.failure;
@@ -104,7 +104,32 @@ export class MapIndex {
       const roots = rest.slice(0, this.pageSize).map(([name, address]) => ({ name, address }));
       return rest.length > roots.length ? { roots, cursor: roots.at(-1)!.name } : { roots };
     },
-  } as unknown as Peer<typeof indexContract>;
+  };
+}
+
+/** A mailbox peer that answers `roots` from the addresses of its messages and nothing else. */
+export class MapMailbox {
+  /** `<box>/<message id>` → the address that the message carries. */
+  readonly messages = new Map<string, Address>();
+  pageSize = 1_000;
+  /** Thrown instead of an answer. */
+  failure: Error | undefined;
+  /** Runs before each page is read. */
+  beforePage: () => void = () => undefined;
+
+  readonly peer: RootPeers['mailbox'] = {
+    roots: async ({ cursor = '' }: { cursor?: string }) => {
+      this.beforePage();
+      if (this.failure !== undefined) throw this.failure;
+      const rest = [...this.messages].filter(([key]) => key > cursor).sort(([a], [b]) => (a < b ? -1 : 1));
+      const page = rest.slice(0, this.pageSize);
+      const roots = page.map(([key, address]) => {
+        const [box = '', id = ''] = key.split('/');
+        return { box, id, address };
+      });
+      return rest.length > page.length ? { roots, cursor: page.at(-1)![0] } : { roots };
+    },
+  };
 }
 
 export type StorageSettings = Static<typeof StorageConfig>;
@@ -116,6 +141,7 @@ export interface TestBedOptions {
   /** Shared with an earlier bed: what a restart of the service alone finds. */
   readonly blobs?: BlobEngine;
   readonly index?: MapIndex;
+  readonly mailbox?: MapMailbox;
 }
 
 export type TestBed = Awaited<ReturnType<typeof startStorage>>;
@@ -129,12 +155,13 @@ export async function startStorage(options: TestBedOptions = {}) {
   const config = { bytesMax: options.bytesMax ?? 64 * 1_048_576 };
   const blobs = options.blobs ?? createRamEngine({ env: { clock, work }, config, events });
   const index = options.index ?? new MapIndex();
+  const mailbox = options.mailbox ?? new MapMailbox();
   const settings = { ...(Value.Default(StorageConfig, {}) as StorageSettings), ...options.config };
   const metrics = createMetrics();
   const stop = new AbortController();
   const ports = {
     config: { current: () => settings, onChange: () => ({ [Symbol.dispose]: () => undefined }) },
-    peers: { index: index.peer },
+    peers: { index: index.peer, mailbox: mailbox.peer },
     engines: { blobs },
     bus: createBus(),
     metrics,
@@ -147,6 +174,7 @@ export async function startStorage(options: TestBedOptions = {}) {
     clock,
     blobs,
     index,
+    mailbox,
     settings,
     metrics,
     corrupt,

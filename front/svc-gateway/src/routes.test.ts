@@ -186,6 +186,72 @@ describe('routes of the contract', () => {
     expect((await send('HEAD', location, tus)).status).toBe(404);
   });
 
+  it('mailboxes: each route reaches its operation with all its fields', async () => {
+    const id = '01JD0000000000000000000001';
+    const lease = `${id}.1`;
+    const routes: readonly (readonly [string, string, unknown, string, unknown])[] = [
+      [
+        'POST',
+        '/mailbox/inbox/send',
+        { body: 'hi', idempotency_key: 'k1' },
+        'send',
+        { body: 'hi', idempotency_key: 'k1' },
+      ],
+      ['POST', '/mailbox/inbox/recv', { max: 10, wait_ms: 5_000 }, 'recv', { max: 10, wait_ms: 5_000 }],
+      ['POST', '/mailbox/inbox/ack', { leases: [lease] }, 'ack', { leases: [lease] }],
+      ['POST', '/mailbox/inbox/nack', { leases: [lease], delay_ms: 9 }, 'nack', { leases: [lease], delay_ms: 9 }],
+      [
+        'POST',
+        '/mailbox/inbox/extend',
+        { leases: [lease], visibility_ms: 250 },
+        'extend',
+        { leases: [lease], visibility_ms: 250 },
+      ],
+      ['DELETE', `/mailbox/inbox/${id}`, undefined, 'remove', { id }],
+      ['GET', '/mailbox/inbox/dlq?limit=7&cursor=c', undefined, 'dead_letters', { limit: 7, cursor: 'c' }],
+      ['POST', '/mailbox/inbox/dlq/redrive', { ids: [id] }, 'redrive', { ids: [id] }],
+      ['POST', '/mailbox/inbox/dlq/purge', {}, 'purge', {}],
+      ['GET', '/mailbox/inbox/stats', undefined, 'stats', {}],
+    ];
+    for (const [method, target, body, operation, fields] of routes) {
+      node.mailbox.calls.length = 0;
+      const sent = await send(method, target, {}, body === undefined ? undefined : json(body));
+      expect(sent.status, target).toBe(200);
+      const input = { box: 'inbox', ...(fields as object) };
+      expect(node.mailbox.calls, target).toEqual([expect.objectContaining({ operation, input })]);
+    }
+    node.mailbox.calls.length = 0;
+    expect((await send('GET', '/mailbox?limit=100')).status).toBe(200);
+    expect(node.mailbox.calls).toEqual([expect.objectContaining({ operation: 'boxes', input: { limit: 100 } })]);
+    for (const [target, body] of [
+      [`/mailbox/${'b'.repeat(64)}/send`, { body: 'hi' }],
+      ['/mailbox/inbox/send', { body: 'hi', box: 'other' }],
+      ['/mailbox/inbox/recv', { max: 0 }],
+      ['/mailbox/inbox/recv', { max: 101 }],
+      ['/mailbox/inbox/recv', { wait_ms: 30_001 }],
+      ['/mailbox/inbox/ack', { leases: [] }],
+    ] as const) {
+      const refused = await send('POST', target, {}, json(body));
+      expect([refused.status, JSON.parse(refused.text).code], target).toEqual([400, 'bad_request']);
+    }
+    expect(node.mailbox.calls).toHaveLength(1);
+  });
+
+  it('a subscription is a stream of events that resumes at Last-Event-ID', async () => {
+    const text = 'id: 7\nevent: message\ndata: {}\n\n';
+    const output = { content_type: 'text/event-stream', cache_control: 'no-store' };
+    node.mailbox.answer = () => ({ output, body: new ResidentBody(new TextEncoder().encode(text)) });
+    const target = '/mailbox/inbox/subscribe?peek=true&credit=5&visibility_ms=900';
+    const got = await send('GET', target, { 'last-event-id': '6' });
+    expect(got).toMatchObject({
+      status: 200,
+      text,
+      headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+    });
+    const input = { box: 'inbox', peek: true, credit: 5, visibility_ms: 900, cursor: '6' };
+    expect(node.mailbox.calls).toEqual([expect.objectContaining({ operation: 'subscribe', input })]);
+  });
+
   it('has, administration', async () => {
     const address = node.storage.add(bytesOf(1));
     expect(JSON.parse((await send('POST', '/o/has', {}, json({ addresses: [address] }))).text).present).toEqual([

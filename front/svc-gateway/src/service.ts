@@ -1,4 +1,5 @@
 import { gatewayContract } from '@ron/proto/gateway';
+import { mailboxContract } from '@ron/proto/mailbox';
 import { indexContract } from '@ron/proto/names';
 import { storageContract } from '@ron/proto/storage';
 import { defineService } from '@ron/service';
@@ -9,6 +10,9 @@ import { createGet } from './handlers/get.ts';
 import { createHas } from './handlers/has.ts';
 import { createHistory } from './handlers/history.ts';
 import { createListNames } from './handlers/list-names.ts';
+import { passOn } from './handlers/mailbox.ts';
+import { createMailboxSend } from './handlers/mailbox-send.ts';
+import { createMailboxSubscribe } from './handlers/mailbox-subscribe.ts';
 import { createOutboard } from './handlers/outboard.ts';
 import { createPut } from './handlers/put.ts';
 import { createPutAt } from './handlers/put-at.ts';
@@ -33,14 +37,14 @@ import { Quota } from './quota.ts';
 
 export { GatewayConfig } from './config.ts';
 
-const uses = { storage: storageContract, index: indexContract } as const;
+const uses = { storage: storageContract, index: indexContract, mailbox: mailboxContract } as const;
 
 /** The public API of a node: contract in @ron/proto/gateway, configuration table `gateway`. */
 export const gateway = defineService<typeof gatewayContract, typeof GatewayConfig, typeof uses, unknown>({
   contract: gatewayContract,
   config: GatewayConfig,
   uses,
-  async start({ config, peers: { storage, index }, env, metrics }) {
+  async start({ config, peers: { storage, index, mailbox }, env, metrics }) {
     const quota = new Quota(config, env.clock);
     const reader = new ObjectReader({ storage, random: env.random, config, ledger: quota });
     const writer = new ObjectWriter(storage, config, quota);
@@ -70,6 +74,18 @@ export const gateway = defineService<typeof gatewayContract, typeof GatewayConfi
         remove_name: createRemoveName(index),
         history: createHistory(index),
         list_names: createListNames(index),
+        mailbox_send: createMailboxSend(mailbox, storage),
+        mailbox_recv: passOn(mailbox.recv),
+        mailbox_ack: passOn(mailbox.ack),
+        mailbox_nack: passOn(mailbox.nack),
+        mailbox_extend: passOn(mailbox.extend),
+        mailbox_remove: passOn(mailbox.remove),
+        mailbox_subscribe: createMailboxSubscribe(mailbox, quota),
+        mailbox_dead_letters: passOn(mailbox.dead_letters),
+        mailbox_redrive: passOn(mailbox.redrive),
+        mailbox_purge: passOn(mailbox.purge),
+        mailbox_stats: passOn(mailbox.stats),
+        mailbox_boxes: passOn(mailbox.boxes),
         whoami: createWhoami(),
         why: createWhy(storage),
         collect: createCollect(storage),

@@ -1,5 +1,6 @@
 import { GatewayConfig } from '@ron/svc-gateway/service';
 import { IndexConfig } from '@ron/svc-index/service';
+import { MailboxConfig } from '@ron/svc-mailbox/service';
 import { StorageConfig } from '@ron/svc-storage/service';
 import { type Static, Type } from 'typebox';
 
@@ -24,7 +25,7 @@ export const ServerConfig = Type.Object(
       default: false,
       safeValue: false,
       description:
-        'also answers for storage and index on OAP/1, past the quota of the gateway: for processes of the same operator',
+        'also answers for storage, index and mailbox on OAP/1, past the quota of the gateway: for processes of the same operator',
     }),
     audience: Type.String({
       default: 'ron',
@@ -74,6 +75,12 @@ export const MemoryConfig = Type.Object(
       maximum: Number.MAX_SAFE_INTEGER,
       description: 'bytes of all objects in RAM',
     }),
+    mailbox_bytes_max: Type.Integer({
+      default: 256 * MiB,
+      minimum: MiB,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'bytes of all messages in RAM; past it a send is refused with 507',
+    }),
   },
   strict,
 );
@@ -87,6 +94,12 @@ export const DiskConfig = Type.Object(
       minimum: MiB,
       maximum: Number.MAX_SAFE_INTEGER,
       description: 'bytes of all objects on disk',
+    }),
+    mailbox_bytes_max: Type.Integer({
+      default: 16 * 1_024 * MiB,
+      minimum: MiB,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'bytes of all messages on disk; past it a send is refused with 507',
     }),
     objects_max: Type.Integer({ default: 20_000_000, minimum: 1, maximum: 1e9, description: 'objects on disk' }),
     reserve_bytes: Type.Integer({
@@ -113,6 +126,7 @@ export const micronodeTables = {
   disk: DiskConfig,
   storage: StorageConfig,
   index: IndexConfig,
+  mailbox: MailboxConfig,
   gateway: GatewayConfig,
 } as const;
 export type MicronodeTables = typeof micronodeTables;

@@ -1,6 +1,7 @@
 import type { Config, Env, Log } from '@ron/kernel';
 import { createRamKms, type Kms, openFileKms } from '@ron/kms';
 import { createRamNames, type NameEngine, openLmdbNames } from '@ron/svc-index/service';
+import { createRamMailboxes, type MailboxEngine, openJournalMailboxes } from '@ron/svc-mailbox/service';
 import { type BlobEngine, createRamEngine, type EngineEvents, openDiskEngine } from '@ron/svc-storage/service';
 import type { MicronodeTables } from './config.ts';
 
@@ -8,6 +9,7 @@ import type { MicronodeTables } from './config.ts';
 export interface Engines {
   readonly blobs: BlobEngine;
   readonly names: NameEngine;
+  readonly mailboxes: MailboxEngine;
   readonly kms: Kms;
 }
 
@@ -22,11 +24,13 @@ export async function openEngines(
     onCorrupt: (address, detail) => log.error({ address, detail }, 'stored bytes failed verification: quarantined'),
     onDamage: (detail) => log.error({ detail }, 'stored bytes were damaged: a change of an object may be lost'),
   };
+  const mailboxConfig = () => config.table('mailbox').current();
   if (lmdbFolder === undefined) {
-    const { blob_bytes_max } = config.table('memory').current();
+    const { blob_bytes_max, mailbox_bytes_max } = config.table('memory').current();
     return {
       blobs: createRamEngine({ env, config: { bytesMax: blob_bytes_max }, events }),
       names: createRamNames(),
+      mailboxes: createRamMailboxes({ env, config: mailboxConfig, bytesMax: mailbox_bytes_max }),
       kms: createRamKms(env),
     };
   }
@@ -44,11 +48,18 @@ export async function openEngines(
     },
     events,
   });
+  const mailboxes = await openJournalMailboxes({
+    env,
+    folder: 'mailboxes',
+    config: mailboxConfig,
+    bytesMax: disk.mailbox_bytes_max,
+    onDamage: (detail) => log.error({ detail }, 'the mailbox log failed or was damaged'),
+  });
   const names = await openLmdbNames({
     folder: lmdbFolder,
     work: env.work,
     freeBytes: () => env.disk.freeBytes(),
     reserveBytes: disk.reserve_bytes,
   });
-  return { blobs, names, kms };
+  return { blobs, names, mailboxes, kms };
 }

@@ -12,6 +12,7 @@ import {
   uuidV7,
 } from '@ron/service';
 import type { MicronodeTables } from './config.ts';
+import { publicMailbox } from './public-mailbox.ts';
 import { version } from './version.ts';
 
 export interface ListenParts {
@@ -64,11 +65,15 @@ export async function listenHttp(parts: ListenParts): Promise<Listener> {
   );
 }
 
-/** The gateway over OAP/1, for applications that keep a connection; with `oap_private_plane`, the services behind it too. */
+/**
+ * The gateway and the mailboxes over OAP/1, for applications that keep a connection; with `oap_private_plane`, the
+ * services behind the gateway too, which then answer for themselves.
+ */
 export function listenOap(parts: ListenParts, address: string): Promise<Listener> {
   const { env, log, metrics, config } = parts;
   const { oap_private_plane } = config.table('server').current();
-  const dispatchers = oap_private_plane ? parts.dispatchers : parts.dispatchers.filter(isPublic);
+  const gateways = parts.dispatchers.filter(isPublic);
+  const dispatchers = oap_private_plane ? parts.dispatchers : [...gateways, ...gateways.map(publicMailbox)];
   const parsed = parseListenAddress(address);
   return bindOapServer({
     env,

@@ -1,39 +1,8 @@
-import { createConfig, createMetrics, type Log } from '@ron/kernel';
-import { createRealEnv } from '@ron/kernel/real';
 import { expect, test } from 'vitest';
-import { micronodeTables } from './config.ts';
-import { openEngines } from './engines.ts';
-import { createNodeBus, startMicronode } from './node.ts';
-
-const silent: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silent,
-};
-
-async function start(overrides: Record<string, string> = {}) {
-  const metrics = createMetrics();
-  const bus = createNodeBus(metrics);
-  const flags = { 'server.listen': '127.0.0.1:0', 'server.oap_listen': '127.0.0.1:0', 'server.drain_ms': '500' };
-  const sources = { file: undefined, environment: {}, flags: { ...flags, ...overrides } };
-  const config = createConfig(micronodeTables, sources, bus);
-  const env = createRealEnv();
-  const engines = await openEngines(env, config, silent, undefined);
-  const node = await startMicronode({ env, config, log: silent, engines, bus, metrics });
-  const url = `http://127.0.0.1:${(node.http as { port: number }).port}`;
-  const capability = node.authority.mint({
-    subject: 'test',
-    rights: [{ methods: ['read', 'write'], prefix: '' }],
-  });
-  const ask = (path: string, init: RequestInit = {}) =>
-    fetch(url + path, { ...init, headers: { authorization: `Bearer ${capability}`, ...init.headers } });
-  return { node, config, bus, metrics, ask };
-}
+import { startNode } from './fixtures/start-node.ts';
 
 test('a node is ready with a reason for each gate, stores and gives back, and shows its golden metrics', async () => {
-  const { node, ask, config } = await start();
+  const { node, ask, config } = await startNode();
   await using _node = node;
   const ready = await (await ask('/readyz')).json();
   expect(ready).toMatchObject({ ready: true });
@@ -57,6 +26,7 @@ test('a node is ready with a reason for each gate, stores and gives back, and sh
     'ready{gate="node"} 1',
     'ready{gate="service:storage"} 1',
     'ready{gate="storage.',
+    'ready{gate="service:mailbox"} 1',
     'build_info{version=',
     'config_updates_total 1',
   ]) {
@@ -65,7 +35,7 @@ test('a node is ready with a reason for each gate, stores and gives back, and sh
 });
 
 test('a node that stops is red first, refuses, lets what runs finish, and is gone', async () => {
-  const { node, bus, metrics, ask } = await start();
+  const { node, bus, metrics, ask } = await startNode();
   const told: string[] = [];
   bus.onEvent((event) => {
     told.push(event.type === 'Health' ? `${event.service} ${event.ok}` : event.type);
@@ -84,8 +54,8 @@ test('a node that stops is red first, refuses, lets what runs finish, and is gon
 });
 
 test('a start that fails leaves no listener behind', async () => {
-  const { node } = await start();
+  const { node } = await startNode();
   await using _node = node;
   const port = (node.http as { port: number }).port;
-  await expect(start({ 'server.oap_listen': `127.0.0.1:${port}` })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+  await expect(startNode({ 'server.oap_listen': `127.0.0.1:${port}` })).rejects.toMatchObject({ code: 'EADDRINUSE' });
 });

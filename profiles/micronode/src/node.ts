@@ -26,6 +26,7 @@ import {
 } from '@ron/service';
 import { gateway } from '@ron/svc-gateway/service';
 import { index } from '@ron/svc-index/service';
+import { mailbox } from '@ron/svc-mailbox/service';
 import { storage } from '@ron/svc-storage/service';
 import type { MicronodeTables } from './config.ts';
 import type { Engines } from './engines.ts';
@@ -52,7 +53,7 @@ export interface Micronode extends AsyncDisposable {
   gates(): readonly Gate[];
 }
 
-const services: readonly Service[] = [index, storage, gateway];
+const services: readonly Service[] = [index, mailbox, storage, gateway];
 
 /** What a service may take beyond the drain before it is left behind. */
 const stopSlackMs = 5_000;
@@ -145,6 +146,7 @@ async function startServices(
   const engines: Readonly<Record<string, unknown>> = {
     storage: { blobs: options.engines.blobs },
     index: { names: options.engines.names, signer: await nameSigner(options.engines.kms) },
+    mailbox: { mailboxes: options.engines.mailboxes },
   };
   const hosted = new Map<string, HostedService>();
   const restarts = metrics.counter('service_restarts_total', 'Restarts after a crash', ['service']);
@@ -202,7 +204,10 @@ function nodeGates(
 }
 
 /** The index service closes its own engine. */
-async function closeEngines({ blobs, kms }: Engines): Promise<void> {
-  await blobs[Symbol.asyncDispose]();
-  await kms[Symbol.asyncDispose]();
+async function closeEngines({ blobs, mailboxes, kms }: Engines): Promise<void> {
+  // One that fails keeps none of the others open.
+  await using stack = new AsyncDisposableStack();
+  stack.use(kms);
+  stack.use(blobs);
+  stack.use(mailboxes);
 }

@@ -25,6 +25,11 @@ export class Caller {
     this.platform = platform;
   }
 
+  /** A fresh idempotency key, for what must be the same through all attempts. */
+  newKey(): string {
+    return hex(this.platform.randomBytes(16));
+  }
+
   async call(
     operation: string,
     input: Readonly<Record<string, unknown>>,
@@ -32,7 +37,7 @@ export class Caller {
     body?: CallBody,
   ): Promise<TransportReply> {
     const corrId = options.corrId ?? hex(this.platform.randomBytes(16));
-    const idempotencyKey = options.mutation ? hex(this.platform.randomBytes(16)) : undefined;
+    const idempotencyKey = options.mutation ? this.newKey() : undefined;
     const timeoutMs = options.timeoutMs ?? (options.streamed ? Number.POSITIVE_INFINITY : controlTimeoutMs);
     const limit = this.#limit(timeoutMs, options.signal, corrId);
     let opened = false;

@@ -1,5 +1,6 @@
 import type { CapabilityView, Right } from '@ron/proto/capability';
 import type { ByteStream } from '@ron/proto/stream';
+import type { BoxStats, Mailbox } from './mailbox.ts';
 
 /** The calls of a node, the same over HTTP and OAP, in Node and in browsers. Every call rejects with `RonClientError`. */
 export interface RonClient extends AsyncDisposable {
@@ -8,6 +9,10 @@ export interface RonClient extends AsyncDisposable {
   readonly bundles: Bundles;
   readonly caps: Caps;
   readonly node: NodeCalls;
+  /** A box by its name, one label. It is there from the first message on; nothing is asked before the first call. */
+  mailbox(box: string): Mailbox;
+  /** The boxes of the capability's tenant, by name. */
+  mailboxes(options?: CallOptions): AsyncIterable<BoxStats>;
 }
 
 export interface CallOptions {

@@ -4,6 +4,8 @@ import { Caller } from './caller.ts';
 import { createCaps } from './caps.ts';
 import type { RonClient } from './client.ts';
 import { createFetchTransport } from './fetch-transport.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
+import { createMailbox, listMailboxes } from './mailbox-calls.ts';
 import { createNames } from './names.ts';
 import { createNodeCalls } from './node-calls.ts';
 import { webPlatform } from './platform.ts';
@@ -19,6 +21,8 @@ export interface ConnectOptions {
   readonly platform?: Platform;
   /** A faster BLAKE3 for addresses, where the platform has one. */
   readonly newHasher?: () => Hasher;
+  /** Keeps the leases of one `process` loop; default: in that loop. */
+  readonly newKeeper?: () => LeaseKeeper;
 }
 
 /** A client of one node. Nothing is sent before the first call. */
@@ -32,6 +36,8 @@ export function connect(options: ConnectOptions): RonClient {
     bundles: createBundles(caller, blobs),
     caps: createCaps(caller, options.capability),
     node: createNodeCalls(caller),
+    mailbox: (box) => createMailbox(caller, box, options.newKeeper),
+    mailboxes: (call) => listMailboxes(caller, call),
     [Symbol.asyncDispose]: () => transport[Symbol.asyncDispose](),
   };
 }

@@ -32,6 +32,23 @@ export {
   RonClientError,
   UnavailableError,
 } from './errors.ts';
+export type { KeptLease, LeaseKeeper } from './lease-keeper.ts';
+export type {
+  BoxStats,
+  DeadLetter,
+  LeaseResult,
+  Mailbox,
+  Message,
+  MessageBody,
+  MessageHandler,
+  ProcessOptions,
+  ReceivedMessage,
+  ReceiveOptions,
+  SendOptions,
+  Sent,
+  SubscribeOptions,
+  TailOptions,
+} from './mailbox.ts';
 export { mimeOf } from './mime.ts';
 export type { Platform, Transport, TransportReply, TransportRequest } from './transport.ts';
 export { resumableBytesMin } from './upload.ts';

@@ -47,6 +47,8 @@ const upload = {
   'ron-missing': 'missing',
   'ron-durability': 'durability',
 } as const;
+const box = (operation: string) =>
+  ({ method: 'POST', path: `/mailbox/:box/${operation}`, json: true, reply: 'json' }) as const;
 const admin = { method: 'POST', json: true, reply: 'json' } as const;
 
 export const routes: Readonly<Record<string, ClientRoute>> = {
@@ -101,6 +103,25 @@ export const routes: Readonly<Record<string, ClientRoute>> = {
   remove_name: { method: 'DELETE', path: '/name/*name', headers: { if_match: 'if-match' }, reply: 'json' },
   history: { method: 'GET', path: '/name/*path', query: ['cursor', 'limit'], reply: 'json' },
   list_names: { method: 'GET', path: '/names', query: ['prefix', 'cursor', 'limit'], reply: 'json' },
+  mailbox_send: box('send'),
+  mailbox_recv: box('recv'),
+  mailbox_ack: box('ack'),
+  mailbox_nack: box('nack'),
+  mailbox_extend: box('extend'),
+  mailbox_remove: { method: 'DELETE', path: '/mailbox/:box/:id', reply: 'json' },
+  mailbox_subscribe: {
+    method: 'GET',
+    path: '/mailbox/:box/subscribe',
+    query: ['credit', 'visibility_ms', 'max', 'peek', 'cursor'],
+    headers: { cursor: 'last-event-id' },
+    reply: 'stream',
+    replyHeaders: { 'content-type': 'content_type', 'cache-control': 'cache_control' },
+  },
+  mailbox_dead_letters: { method: 'GET', path: '/mailbox/:box/dlq', query: ['cursor', 'limit'], reply: 'json' },
+  mailbox_redrive: box('dlq/redrive'),
+  mailbox_purge: box('dlq/purge'),
+  mailbox_stats: { method: 'GET', path: '/mailbox/:box/stats', reply: 'json' },
+  mailbox_boxes: { method: 'GET', path: '/mailbox', query: ['cursor', 'limit'], reply: 'json' },
   whoami: { method: 'GET', path: '/passport/whoami', reply: 'json' },
   why: { path: '/admin/why', ...admin },
   collect: { path: '/admin/collect', ...admin },

@@ -1,7 +1,8 @@
 import type { NameRecord } from '@ron/app-sdk';
 import { usageError } from '../cli-error.ts';
 import { formatTime } from '../output/format.ts';
-import { renderFields, renderTable } from '../output/table.ts';
+import { printRows } from '../output/streamed-table.ts';
+import { renderFields } from '../output/table.ts';
 import type { Session } from '../session.ts';
 import { parseDurationMs } from '../values/duration.ts';
 
@@ -90,34 +91,20 @@ const cells: Readonly<Record<ColumnName, (record: NameRecord) => string>> = {
   updated: ({ updated_at }) => formatTime(updated_at),
   owner: ({ owner }) => owner,
 };
-/** Rows that share column widths; a longer list is printed in such pieces, so that memory stays bounded. */
-const rowsAtOnce = 500;
 
 async function printRecords(
   output: Session['output'],
   records: AsyncIterable<NameRecord>,
-  columns: readonly ColumnName[],
+  names: readonly ColumnName[],
 ): Promise<void> {
-  let rows: string[][] = [];
-  let printed = 0;
-  const flush = () => {
-    if (rows.length === 0) return;
-    const titles = columns.map((title) => ({
-      title,
-      align: title === 'version' ? ('right' as const) : ('left' as const),
-    }));
-    const lines = renderTable(titles, rows).split('\n');
-    output.stdout.write(`${lines.slice(printed === 0 ? 0 : 1).join('\n')}\n`);
-    printed += rows.length;
-    rows = [];
-  };
-  for await (const record of records) {
-    if (output.json) output.result(record, () => '');
-    else rows.push(columns.map((column) => cells[column](record)));
-    if (rows.length >= rowsAtOnce) flush();
-  }
-  flush();
-  if (printed === 0) output.note('none');
+  const columns = names.map((title) => ({
+    title,
+    align: title === 'version' ? ('right' as const) : ('left' as const),
+  }));
+  await printRows(output, columns, records, (record) => ({
+    cells: names.map((name) => cells[name](record)),
+    json: record,
+  }));
 }
 
 function parseVersion(text: string | undefined): number | undefined {

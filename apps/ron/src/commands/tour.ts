@@ -10,14 +10,15 @@ import type { Session } from '../session.ts';
 import { type Chapter, chaptersOf, type Step } from '../tour/chapters.ts';
 
 const noteText = 'Hello from the tour.\n';
-/** For the names that are left when it is interrupted. */
+/** For what is left when it is interrupted. */
 const cleanUpMsMax = 2_000;
 const page = '<!doctype html><title>tour</title><link rel="stylesheet" href="style.css"><p>Served by a name.</p>\n';
 
 export async function runTour(session: Session, _args: string[], flags: { yes?: boolean }): Promise<undefined> {
   const { client, output, signal } = session;
   const folder = await mkdtemp(join(tmpdir(), 'ron-tour-'));
-  const prefix = `tour/${crypto.randomUUID().slice(0, 8)}`;
+  const run = crypto.randomUUID().slice(0, 8);
+  const [prefix, box] = [`tour/${run}`, `tour-${run}`];
   const startedMs = performance.now();
   try {
     await mkdir(join(folder, 'site'));
@@ -27,7 +28,7 @@ export async function runTour(session: Session, _args: string[], flags: { yes?: 
     await writeFile(join(folder, 'site', 'style.css'), 'p { font: 2em serif }\n');
     const address = await client.blobs.address(noteText);
     using tour = new Tour(session, flags.yes === true);
-    for (const chapter of chaptersOf({ folder, prefix, address })) {
+    for (const chapter of chaptersOf({ folder, prefix, address, box })) {
       signal.throwIfAborted();
       if (!(await tour.show(chapter))) break;
     }
@@ -38,7 +39,7 @@ export async function runTour(session: Session, _args: string[], flags: { yes?: 
       ),
     );
   } finally {
-    await forget(session, prefix);
+    await forget(session, prefix, box);
     await rm(folder, { recursive: true, force: true });
   }
   return undefined;
@@ -129,13 +130,22 @@ class Tour implements Disposable {
   }
 }
 
-/** Names of a tour that did not come to its end. That this fails must not hide why the tour did. */
-async function forget({ client }: Session, prefix: string): Promise<void> {
+/** What a tour left that did not come to its end. That this fails must not hide why the tour did. */
+async function forget({ client }: Session, prefix: string, box: string): Promise<void> {
   const limit = { timeoutMs: cleanUpMsMax };
-  const removing = async () => {
+  const names = async () => {
     for await (const { name } of client.names.list(`${prefix}/`, limit)) await client.names.remove(name, limit);
   };
-  await Promise.allSettled([removing()]);
+  const messages = async () => {
+    const mailbox = client.mailbox(box);
+    const left = await mailbox.recv({ max: 100, ...limit });
+    if (left.length > 0)
+      await mailbox.ack(
+        left.map(({ lease }) => lease),
+        limit,
+      );
+  };
+  await Promise.allSettled([names(), messages()]);
 }
 
 function quoted(word: string): string {

@@ -41,6 +41,17 @@ describe('reports of errors', () => {
     expect(reportOf(new RonError(code, 'x'), place).exitCode).toBe(exitCode);
   });
 
+  it.each([
+    ['ron mailbox send', 'conflict', /--key OTHER/],
+    ['ron mailbox ack', 'conflict', /^ron mailbox recv/],
+    ['ron mailbox stats', 'not_found', /^ron mailbox ls/],
+    ['ron mailbox send', 'quota_exhausted', /^ron mailbox ls/],
+    ['ron mailbox send', 'forbidden', /^ron cap show/],
+    ['ron name set', 'conflict', /^ron name ls/],
+  ] as const)('knows what to do after %s: %s', (command, code, next) => {
+    expect(reportOf(new RonError(code, 'x'), { command, url: undefined }).next).toMatch(next);
+  });
+
   it('says how the connection failed and where to', () => {
     const cause = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
     const error = new RonClientError('unavailable', 'no answer from the node', { corrId: '', cause });

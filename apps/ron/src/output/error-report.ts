@@ -59,6 +59,8 @@ function nodeReport(error: Error, code: ErrorCode, place: ErrorPlace): ErrorRepo
 }
 
 function nextStep(code: ErrorCode, { command }: ErrorPlace): string {
+  const step = command.startsWith('ron mailbox') ? mailboxStep(code, command) : undefined;
+  if (step !== undefined) return step;
   switch (code) {
     case 'not_found':
       return 'ron name ls';
@@ -82,6 +84,21 @@ function nextStep(code: ErrorCode, { command }: ErrorPlace): string {
       return `${command} --help`;
     default:
       return 'ron doctor';
+  }
+}
+
+function mailboxStep(code: ErrorCode, command: string): string | undefined {
+  switch (code) {
+    case 'not_found':
+      return 'ron mailbox ls';
+    case 'conflict':
+      return command === 'ron mailbox send'
+        ? 'ron mailbox send … --key OTHER   (a key stands for one message)'
+        : 'ron mailbox recv BOX   (a lease that has ended never comes back; its message does)';
+    case 'quota_exhausted':
+      return 'ron mailbox ls   (receive, remove or purge something)';
+    default:
+      return undefined;
   }
 }
 

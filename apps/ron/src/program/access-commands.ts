@@ -22,7 +22,8 @@ export function addAccessCommands(scope: Scope): void {
     .option('--body-max <bytes>', 'largest object that it may store, as 10M')
     .addHelpText(
       'after',
-      '\nPREFIX: docs/ is the names below docs; b3:… one object; o/…, n/… and admin/… stand as they are; "" is everything.\n' +
+      '\nPREFIX: docs/ is the names below docs; b3:… one object; box/jobs one mailbox; o/…, n/… and admin/… stand as they\n' +
+        'are; "" is everything. In a mailbox, write sends, read receives and acknowledges, delete removes.\n' +
         'Once one of the four is given, nothing else is allowed. Content must be stored before it can be named, so\n' +
         '--write with a prefix of names also allows storing objects (write on o/).',
     );

@@ -5,6 +5,7 @@ import { defaultUrl } from '../settings.ts';
 import { addAccessCommands } from './access-commands.ts';
 import { addBlobCommands } from './blob-commands.ts';
 import { addCompletionCommands } from './completion-commands.ts';
+import { addMailboxCommands } from './mailbox-commands.ts';
 import { addNameCommands } from './name-commands.ts';
 import { addNodeCommands } from './node-commands.ts';
 
@@ -47,6 +48,7 @@ export function buildProgram(host: ProgramHost, completion = true): Command {
   const scope = scopeOf(program, 'ron', host);
   addBlobCommands(scope);
   addNameCommands(scope);
+  addMailboxCommands(scope);
   addAccessCommands(scope);
   addNodeCommands(scope);
   if (completion) addCompletionCommands(scope);

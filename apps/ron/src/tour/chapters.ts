@@ -22,10 +22,12 @@ export interface TourPlace {
   readonly prefix: string;
   /** Address of the first version of the note. */
   readonly address: string;
+  /** A mailbox of this run. */
+  readonly box: string;
 }
 
 /** What the tour shows, in order. Everything it names lies below its own prefix and is forgotten at the end. */
-export function chaptersOf({ folder, prefix, address }: TourPlace): readonly Chapter[] {
+export function chaptersOf({ folder, prefix, address, box }: TourPlace): readonly Chapter[] {
   const note = `${folder}/note.txt`;
   const name = `${prefix}/note`;
   const site = `${prefix}/site`;
@@ -66,6 +68,16 @@ export function chaptersOf({ folder, prefix, address }: TourPlace): readonly Cha
         { line: ['cap', 'attenuate', '--read', name, '--expires', '1h'], keep: 'capability' },
         { line: ['get', name], weaker: true },
         { line: ['put', note, '--name', name], weaker: true, expect: 4 },
+      ],
+    },
+    {
+      title: 'Messages',
+      text: 'A mailbox hands each message to one receiver, again until it is acknowledged. One key, one message.',
+      steps: [
+        { line: ['mailbox', 'send', box, 'Hello', '--key', 'first'] },
+        { line: ['mailbox', 'send', box, 'Hello', '--key', 'first'] },
+        { line: ['mailbox', 'recv', box, '--ack'] },
+        { line: ['mailbox', 'recv', box] },
       ],
     },
     {

@@ -2,10 +2,10 @@ import { isAddress } from '@ron/naming';
 import type { Right } from '@ron/proto/capability';
 import { usageError } from '../cli-error.ts';
 
-const spaces = /^(?:o|n|admin)\//;
+const spaces = /^(?:o|n|box|admin)\//;
 
 /**
- * The resource prefix that a person means: `docs/` is the names below docs, `b3:…` one object, `o/…`, `n/…` and
+ * The resource prefix that a person means: `docs/` is the names below docs, `b3:…` one object, `o/…`, `n/…`, `box/…` and
  * `admin/…` stand as they are, and the empty text is everything.
  */
 export function parseRightPrefix(text: string): string {

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { CliError } from '../cli-error.ts';
 import { parseByteCount } from './byte-count.ts';
 import { parseByteRange } from './byte-range.ts';
-import { parseDurationMs } from './duration.ts';
+import { parseDelayMs, parseDurationMs } from './duration.ts';
 import { parseRightPrefix, rightsFromTexts } from './right-prefix.ts';
+import { parseWholeNumber } from './whole-number.ts';
 
 const address = `b3:${'0a'.repeat(32)}`;
 
@@ -44,6 +45,7 @@ describe('byte ranges', () => {
 
 describe('durations', () => {
   it.each([
+    ['250ms', 250],
     ['30s', 30_000],
     ['30m', 1_800_000],
     ['1h', 3_600_000],
@@ -55,6 +57,33 @@ describe('durations', () => {
 
   it.each(['', '0h', '-1h', '1', 'h', '1.5h', '1y', '1h30m', '101d'.replace('101', '36501')])('refuses %j', (text) => {
     expect(() => parseDurationMs(text)).toThrow(CliError);
+  });
+});
+
+describe('delays', () => {
+  it.each([
+    ['0', 0],
+    ['0s', 0],
+    ['5s', 5_000],
+  ])('reads %s', (text, ms) => {
+    expect(parseDelayMs(text)).toBe(ms);
+  });
+
+  it.each(['', '00', '-0', '5'])('refuses %j', (text) => {
+    expect(() => parseDelayMs(text)).toThrow(CliError);
+  });
+});
+
+describe('whole numbers', () => {
+  it.each([
+    ['1', 1],
+    ['100', 100],
+  ])('reads %s', (text, number) => {
+    expect(parseWholeNumber(text, 'count', 1, 100)).toBe(number);
+  });
+
+  it.each(['', '0', '101', '-1', '1.5', '1e1', ' 1', '٣'])('refuses %j and names it', (text) => {
+    expect(() => parseWholeNumber(text, 'count', 1, 100)).toThrow(/is not a count: .* from 1 to 100/);
   });
 });
 
@@ -84,6 +113,8 @@ describe('prefixes of rights', () => {
     ['o/', 'o/'],
     ['n/docs/', 'n/docs/'],
     ['admin/storage', 'admin/storage'],
+    ['box/jobs', 'box/jobs'],
+    ['box/', 'box/'],
   ])('%j means %j', (text, prefix) => {
     expect(parseRightPrefix(text)).toBe(prefix);
   });
@@ -98,6 +129,13 @@ describe('prefixes of rights', () => {
       { methods: ['write'], prefix: 'o/' },
     ]);
     expect(rightsFromTexts({ read: ['docs/'] })).toEqual([{ methods: ['read'], prefix: 'n/docs/' }]);
+  });
+
+  it('grants a box without objects or names', () => {
+    expect(rightsFromTexts({ write: ['box/jobs'], list: ['box/'] })).toEqual([
+      { methods: ['write'], prefix: 'box/jobs' },
+      { methods: ['list'], prefix: 'box/' },
+    ]);
   });
 
   it('gathers the methods of one prefix', () => {

@@ -182,6 +182,7 @@ describe('why', () => {
     const site = await store(bed, encodeManifest([entry]));
     bed.index.names.set('docs', file);
     bed.index.names.set('site', site);
+    bed.mailbox.messages.set('inbox/01JD0000000000000000000001', file);
     await bed.handlers.pin({ address: file, holder: 'keeper' }, call());
     const fresh = await bed.handlers.why({ address: file }, call());
     expect(fresh.holders.map(({ kind }) => kind)).toContain('recent');
@@ -193,11 +194,13 @@ describe('why', () => {
       holders: [
         { kind: 'name', id: 'docs' },
         { kind: 'manifest', id: site },
+        { kind: 'message', id: 'inbox/01JD0000000000000000000001' },
         { kind: 'pin', id: 'keeper' },
       ],
     });
     await bed.handlers.unpin({ address: file, holder: 'keeper' }, call());
     bed.index.names.clear();
+    bed.mailbox.messages.clear();
     expect((await bed.handlers.why({ address: file }, call())).holders).toEqual([]);
     const unknown = addressOf(sample(99));
     expect(await bed.handlers.why({ address: unknown }, call())).toMatchObject({ present: false, state: 'absent' });

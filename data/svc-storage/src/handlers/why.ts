@@ -1,18 +1,16 @@
 import type { Clock } from '@ron/kernel';
 import type { Address } from '@ron/naming';
-import type { Peer } from '@ron/proto/contract';
-import type { indexContract } from '@ron/proto/names';
 import { AddressSet } from '../address-set.ts';
 import type { Holding } from '../holding.ts';
 import { Pacer, type PacerLimits } from '../pacer.ts';
-import { indexRoots, markFrom } from '../reach.ts';
+import { markFrom, type Root, type RootPeers, rootsOf } from '../reach.ts';
 import type { VerifiedReads } from '../verified-reads.ts';
 import type { StorageHandler } from './operation.ts';
 
 export interface WhyPorts {
   readonly reads: VerifiedReads;
   readonly holding: Holding;
-  readonly index: Peer<typeof indexContract>;
+  readonly peers: RootPeers;
   readonly clock: Clock;
   readonly limits: () => PacerLimits;
 }
@@ -21,12 +19,12 @@ export interface WhyPorts {
 const holdersMax = 100;
 
 interface Holder {
-  readonly kind: 'name' | 'manifest' | 'pin' | 'recent';
+  readonly kind: Root['kind'] | 'manifest' | 'pin' | 'recent';
   readonly id: string;
 }
 
-/** Walks as a collection does: through all names, and through the bundles among named, pinned and recent objects. */
-export function why({ reads, holding, index, clock, limits }: WhyPorts): StorageHandler<'why'> {
+/** Walks as a collection does: through all names and messages, and through the bundles among named, pinned and recent objects. */
+export function why({ reads, holding, peers, clock, limits }: WhyPorts): StorageHandler<'why'> {
   return async (input, call) => {
     const { blobs } = reads;
     const address = input.address as Address;
@@ -40,9 +38,9 @@ export function why({ reads, holding, index, clock, limits }: WhyPorts): Storage
       if (entry === address) note('manifest', manifest);
     };
     const options = { onEdge, skipDamaged: true } as const;
-    for await (const roots of indexRoots(index, call.context)) {
+    for await (const roots of rootsOf(peers, call.context)) {
       for (const root of roots) {
-        if (root.address === address) note('name', root.name);
+        if (root.address === address) note(root.kind, root.id);
         await markFrom(reads, marks, root.address, pacer, options);
       }
       await pacer.pause();

@@ -1,10 +1,10 @@
 import { parseName } from '@ron/naming';
 import type { Peer } from '@ron/proto/contract';
-import { RonError } from '@ron/proto/errors';
 import type { indexContract } from '@ron/proto/names';
 import type { storageContract } from '@ron/proto/storage';
 import type { GatewayHandlers } from '../gateway-handlers.ts';
 import { expectationOf } from '../name-versions.ts';
+import { holdObject } from '../object-holding.ts';
 
 export function createSetName(
   index: Peer<typeof indexContract>,
@@ -13,13 +13,7 @@ export function createSetName(
   return async ({ name, address, expires_at, if_match, if_none_match }, { context }) => {
     parseName(name);
     const expected = expectationOf(if_match, if_none_match);
-    // `has` also keeps the object from collection until the name holds it.
-    const { missing } = await storage.has({ addresses: [address] }, { context });
-    if (missing.length > 0) {
-      throw new RonError('not_found', 'the object is not stored here: put it before a name points at it', {
-        details: { address },
-      });
-    }
+    await holdObject(storage, address, 'a name points at it', context);
     const version =
       expected.kind === 'version'
         ? expected.version
