@@ -3,15 +3,24 @@ import { bitFlips } from './bit-flips.ts';
 import { descriptors } from './descriptors.ts';
 import { diskFull } from './disk-full.ts';
 import { killLoop } from './kill-loop.ts';
+import { mailboxDiskFull } from './mailbox-disk-full.ts';
+import { mailboxEio } from './mailbox-eio.ts';
+import { mailboxFlips } from './mailbox-flips.ts';
+import { mailboxKill } from './mailbox-kill.ts';
+import { mailboxPause } from './mailbox-pause.ts';
+import { mailboxPowerCut } from './mailbox-power-cut.ts';
 import { memory } from './memory.ts';
 import { powerCut } from './power-cut.ts';
 import { CannotRun, type Scenario } from './scenario.ts';
 
-const scenarios: readonly Scenario[] = [amnesia, memory, killLoop, powerCut, diskFull, descriptors, bitFlips];
+const scenarios: readonly Scenario[] = [
+  ...[amnesia, memory, killLoop, powerCut, diskFull, descriptors, bitFlips],
+  ...[mailboxKill, mailboxPowerCut, mailboxDiskFull, mailboxEio, mailboxFlips, mailboxPause],
+];
 
 const usage = `npm run faults -- [name…] [--quick] [--seed N]
 
-${scenarios.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}
+${scenarios.map(({ name, summary }) => `  ${name.padEnd(18)} ${summary}`).join('\n')}
 `;
 
 interface Arguments {
@@ -47,7 +56,7 @@ async function main(): Promise<number> {
     counts[outcome]++;
     const seconds = ((performance.now() - from) / 1_000).toFixed(1);
     process.stdout.write(
-      `${outcome.toUpperCase().padEnd(8)}${scenario.name.padEnd(12)}${seconds.padStart(7)} s  ${line}\n`,
+      `${outcome.toUpperCase().padEnd(8)}${scenario.name.padEnd(18)}${seconds.padStart(7)} s  ${line}\n`,
     );
   }
   const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`;

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { CannotRun } from './scenario.ts';
+import { readdirSync, readFileSync } from 'node:fs';
+import type { NodeProcess } from '../redteam/node-process.ts';
+import { CannotRun, pause } from './scenario.ts';
 
 /** Runs a program of the system to its end; its complaint is the reason why a scenario cannot run. */
 export function system(what: string, command: string, ...args: readonly string[]): string {
@@ -25,4 +27,15 @@ export function mount(what: string, folder: string, ...args: readonly string[]):
       }
     },
   };
+}
+
+/** Stops a process and waits until the kernel says that all of it stands still. */
+export async function stopped(node: Pick<NodeProcess, 'kill' | 'pid'>): Promise<void> {
+  node.kill('SIGSTOP');
+  const stands = (task: string) => /\) [Tt] /.test(readFileSync(`/proc/${node.pid}/task/${task}/stat`, 'utf8'));
+  // A thread within a sync stands still after it.
+  for (let tries = 0; !readdirSync(`/proc/${node.pid}/task`).every(stands); tries++) {
+    if (tries > 10_000) throw new Error('the process does not stop');
+    await pause(1);
+  }
 }

@@ -23,6 +23,7 @@ export function testStep(reportPath: string): Step {
 /** The product itself, in processes of its own. */
 export const runSteps: readonly Step[] = [
   step('simulation', 'tests/sim/main.ts', ['--seeds', '200'], 10),
+  step('histories', 'tests/sim/mailbox/main.ts', ['--seeds', '1000'], 5),
   step('examples', 'examples/run-all.ts', [], 5),
   step('smoke', 'tests/e2e/smoke.ts', [], 5),
 ];

@@ -2,6 +2,7 @@ import type { Row } from '../row.ts';
 import { capabilityRows } from './capability.ts';
 import { getRows } from './get.ts';
 import { hashRow } from './hash.ts';
+import { mailboxRows } from './mailbox.ts';
 import { oapEchoRow } from './oap-echo.ts';
 import { putRows } from './put.ts';
 import { putLargeRow } from './put-large.ts';
@@ -16,5 +17,6 @@ export const rows: readonly Row[] = [
   oapEchoRow,
   resolveRow,
   ...capabilityRows,
+  ...mailboxRows,
   ...startRows,
 ];
