@@ -12,6 +12,8 @@ const fstat = promisify(fs.fstat);
 /** Linux takes at most 1,024 pieces and 2 GiB − 4 KiB in one call. */
 const piecesMax = 1024;
 const callBytesMax = 1 << 30;
+/** Up to here a copy into the page cache takes less than the trip to a worker thread: 20 µs against 100 to 300 when the thread sleeps. */
+const syncBytesMax = 65_536;
 const zeros = new Uint8Array(1 << 20);
 
 function writev(fd: number, pieces: readonly Uint8Array[], offset: number): Promise<number> {
@@ -68,7 +70,7 @@ export class RealFile implements File {
           at++;
         }
         if (batch.length === 0) continue;
-        const written = await writev(fd, batch, offset);
+        const written = expected <= syncBytesMax ? fs.writevSync(fd, batch, offset) : await writev(fd, batch, offset);
         // A full disk first shows as a short write without any error.
         if (written !== expected) throw new SystemError('ENOSPC', `${written} of ${expected} bytes were written`);
         offset += written;

@@ -69,8 +69,8 @@ export async function openJournalMailboxes(options: JournalMailboxesOptions): Pr
     env,
     folder: options.folder,
     segmentBytes,
-    // On a full disk, a segment that was given back is room enough for the next.
-    preallocateBytes: Math.min(4 * MiB, segmentBytes),
+    // Small steps: the sync after one waits for its zeros too. On a full disk, a segment given back is room for the next.
+    preallocateBytes: Math.min(MiB, segmentBytes),
     reserveBytes: options.reserveBytes ?? MiB,
     visit: (record) => replayRecord(restorer, record),
     onFailed: (reason) => onDamage?.(`the mailbox log failed: ${reason.message}`),
@@ -114,6 +114,7 @@ class JournalMailboxes implements MailboxEngine {
       contents: this.#contents,
       segmentBytes,
       afterBatch: () => this.#compactor.consider(),
+      monotonicMs: () => clock.monotonicMs(),
       freeBytes: () => options.env.disk.freeBytes(),
     });
     this.#compactor = new Compactor({
