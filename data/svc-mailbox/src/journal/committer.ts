@@ -25,7 +25,6 @@ export interface CommitterPorts {
   /** Of the log. */
   readonly segmentBytes: number;
   readonly afterBatch: () => void;
-  readonly monotonicMs: () => number;
   /** Of the file system; looked at before more of it is taken. */
   readonly freeBytes: () => Promise<number>;
 }
@@ -51,8 +50,6 @@ const commandCost = 256;
 /** What one write and sync takes on; a quarter of a segment where segments are small. */
 const batchCostMax = 1_048_576;
 const batchCountMax = 1_024;
-/** Not worth dividing. */
-const smallBatch = 8;
 const tenantWaitingMax = 4_096;
 const waitingMax = 16_384;
 
@@ -67,9 +64,6 @@ export class Committer {
   #running: Promise<void> | undefined;
   #failure: string | undefined;
   #closing = false;
-  /** How long the last write took, and when it was over. */
-  #writeMs = 0;
-  #overMs = 0;
 
   constructor(ports: CommitterPorts) {
     this.#ports = ports;
@@ -111,10 +105,8 @@ export class Committer {
 
   async #run(): Promise<void> {
     const costMax = Math.min(batchCostMax, this.#ports.segmentBytes / 4);
-    let countMax = this.#firstCountMax();
     while (this.#queue.size > 0) {
-      const batch = this.#queue.take(costMax, countMax);
-      countMax = batchCountMax;
+      const batch = this.#queue.take(costMax, batchCountMax);
       await this.#commit(batch).catch((error: unknown) => {
         // A defect of ours in the middle of a batch: memory and log may differ, so nothing more is decided.
         this.fail(`a batch failed: ${String(error)}`);
@@ -124,17 +116,8 @@ export class Committer {
     this.#running = undefined;
   }
 
-  /**
-   * When the log has rested for longer than a write takes, the time goes into handling requests, and all clients wait
-   * for the same write: then half of them go first, so that the others are handled while the disk is busy.
-   */
-  #firstCountMax(): number {
-    const restedMs = this.#ports.monotonicMs() - this.#overMs;
-    return restedMs > this.#writeMs ? Math.max(smallBatch, Math.ceil(this.#queue.size / 2)) : batchCountMax;
-  }
-
   async #commit(taken: readonly Waiting[]): Promise<void> {
-    const { journal, core, records, contents, afterBatch, monotonicMs } = this.#ports;
+    const { journal, core, records, contents, afterBatch } = this.#ports;
     core.advance();
     const batch = await this.#withRoom(taken);
     if (batch.length === 0) return;
@@ -145,10 +128,7 @@ export class Committer {
     core.settle();
     if (pending.length > 0) {
       try {
-        const startMs = monotonicMs();
         const places = await journal.appendAll(pending, { urgent: true });
-        this.#overMs = monotonicMs();
-        this.#writeMs = this.#overMs - startMs;
         for (const [index, { message }] of pending.entries()) {
           if (message !== undefined) contents.placed(message, places[index]!);
         }

@@ -114,7 +114,6 @@ class JournalMailboxes implements MailboxEngine {
       contents: this.#contents,
       segmentBytes,
       afterBatch: () => this.#compactor.consider(),
-      monotonicMs: () => clock.monotonicMs(),
       freeBytes: () => options.env.disk.freeBytes(),
     });
     this.#compactor = new Compactor({
