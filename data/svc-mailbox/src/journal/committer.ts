@@ -24,6 +24,8 @@ export interface CommitterPorts {
   readonly contents: Contents;
   /** Of the log. */
   readonly segmentBytes: number;
+  /** Disk space that the log takes at a time. */
+  readonly stepBytes: number;
   readonly afterBatch: () => void;
   /** Of the file system; looked at before more of it is taken. */
   readonly freeBytes: () => Promise<number>;
@@ -34,8 +36,6 @@ export interface CommitterPorts {
  * send that would leave less is refused, or else there would be messages that nobody can take out any more.
  */
 const takingOutBytes = 192;
-/** Taken at a time, by the journal. */
-const stepBytes = 4 * 1_048_576;
 
 interface Waiting {
   readonly tenant: string;
@@ -64,6 +64,8 @@ export class Committer {
   #running: Promise<void> | undefined;
   #failure: string | undefined;
   #closing = false;
+  /** What is left of the disk is for those who take out. */
+  #isTight = false;
 
   constructor(ports: CommitterPorts) {
     this.#ports = ports;
@@ -160,9 +162,11 @@ export class Committer {
     const { journal } = this.#ports;
     if (this.#failure !== undefined) return this.#refuse(batch, () => failed());
     const bytes = bytesOf(batch);
-    if (journal.room(bytes)) return batch;
+    const storing = batch.some(({ task }) => task.storing);
+    // Room that was made for others is not for those who store.
+    if (journal.room(bytes) && !(storing && this.#isTight)) return batch;
     try {
-      if (batch.some(({ task }) => task.storing)) await this.#checkSpare(bytes);
+      if (storing) await this.#checkSpare(bytes);
       await journal.makeRoom(bytes);
       return batch;
     } catch (error) {
@@ -195,9 +199,10 @@ export class Committer {
   }
 
   async #checkSpare(bytes: number): Promise<void> {
-    const { core, freeBytes } = this.#ports;
+    const { core, freeBytes, stepBytes } = this.#ports;
     const spareBytes = core.machine.life.ledger.messages * takingOutBytes;
-    if ((await freeBytes()) - stepBytes - bytes < spareBytes) throw new JournalError('full', 'what is left is needed');
+    this.#isTight = (await freeBytes()) - stepBytes - bytes < spareBytes;
+    if (this.#isTight) throw new JournalError('full', 'what is left is needed');
   }
 
   #refuse(batch: readonly Waiting[], reason: () => RonError): readonly Waiting[] {

@@ -69,8 +69,7 @@ export async function openJournalMailboxes(options: JournalMailboxesOptions): Pr
     env,
     folder: options.folder,
     segmentBytes,
-    // Small steps: the sync after one waits for its zeros too. On a full disk, a segment given back is room for the next.
-    preallocateBytes: Math.min(MiB, segmentBytes),
+    preallocateBytes: stepBytesOf(segmentBytes),
     reserveBytes: options.reserveBytes ?? MiB,
     visit: (record) => replayRecord(restorer, record),
     onFailed: (reason) => onDamage?.(`the mailbox log failed: ${reason.message}`),
@@ -85,6 +84,11 @@ export async function openJournalMailboxes(options: JournalMailboxesOptions): Pr
     throw error;
   }
   return engine;
+}
+
+/** Small: the sync after a step waits for its zeros too. On a full disk, a segment given back is room for the next. */
+function stepBytesOf(segmentBytes: number): number {
+  return Math.min(MiB, segmentBytes);
 }
 
 class JournalMailboxes implements MailboxEngine {
@@ -113,6 +117,7 @@ class JournalMailboxes implements MailboxEngine {
       records,
       contents: this.#contents,
       segmentBytes,
+      stepBytes: stepBytesOf(segmentBytes),
       afterBatch: () => this.#compactor.consider(),
       freeBytes: () => options.env.disk.freeBytes(),
     });
