@@ -240,6 +240,7 @@ export function slowly(inner: MailboxEngine, held: () => Promise<void>): Mailbox
     stats: (key) => inner.stats(key),
     boxes: (...given) => inner.boxes(...given),
     roots: (...given) => inner.roots(...given),
+    recordTime: () => inner.recordTime(),
     totals: () => inner.totals(),
     watch: (...given) => inner.watch(...given),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),

@@ -52,8 +52,13 @@ const Page = { cursor: Type.Optional(Cursor), limit: Type.Optional(Type.Integer(
 
 /** Exactly one of the three. */
 const bodyFields = {
-  body: Type.Optional(Type.String({ maxLength: limit.bodyBytesMax, description: 'text' })),
-  body_base64: Type.Optional(Type.String({ maxLength: 349_528, description: 'bytes as base64 (RFC 4648, 4), padded' })),
+  // Longer ones are refused by what counts bytes, with `payload_too_large` and the way out.
+  body: Type.Optional(
+    Type.String({ maxLength: limit.bodyJsonBytesMax, description: 'text, at most 256 KiB of UTF-8' }),
+  ),
+  body_base64: Type.Optional(
+    Type.String({ maxLength: limit.bodyJsonBytesMax, description: 'at most 256 KiB as base64 (RFC 4648, 4), padded' }),
+  ),
   address: Type.Optional(Address),
 };
 
@@ -82,7 +87,7 @@ const Delivery = Type.Object(
   {
     attempt: Type.Integer({ minimum: 1 }),
     at: TimeMs,
-    outcome: Type.Union([Type.Literal('expired'), Type.Literal('nack')]),
+    outcome: Type.Union([Type.Literal('lease_ended'), Type.Literal('nack')]),
     reason: Type.Optional(Type.String({ maxLength: limit.reasonMax })),
   },
   strict,

@@ -69,7 +69,7 @@ export interface DeadLetter extends Message {
   readonly history: readonly {
     readonly attempt: number;
     readonly at: number;
-    readonly outcome: 'expired' | 'nack';
+    readonly outcome: 'lease_ended' | 'nack';
     readonly reason?: string;
   }[];
 }

@@ -25,6 +25,22 @@ export function mailboxQueries(harness: MailboxHarness): void {
     expect(seen).toEqual([4, 1, 5, 2, 3].map(messageId));
   });
 
+  test('a page of dead letters that follows one which has died anew goes on where that one stood', async () => {
+    await using bench = await MailboxBench.open(harness, { attempts_max: 1 });
+    const ids: string[] = [];
+    for (let count = 0; count < 6; count += 1) {
+      ids.push(await bench.send());
+      await bench.exhaust(ids.at(-1)!);
+      await bench.pass(10);
+    }
+    const first = await bench.settle(bench.engine.deadLetters(key, undefined, 2));
+    expect(first!.items.map(({ id }) => id)).toEqual(ids.slice(0, 2));
+    await bench.move('redrive', [ids[1]!]);
+    await bench.exhaust(ids[1]!);
+    const second = await bench.settle(bench.engine.deadLetters(key, first!.next, 10));
+    expect(second!.items.map(({ id }) => id)).toEqual([...ids.slice(2), ids[1]]);
+  });
+
   test('peek: what is there and alive, in the order of sending, and where to go on', async () => {
     await using bench = await MailboxBench.open(harness, { attempts_max: 1 });
     const peek = async (after: { readonly order: number; readonly id: string } | undefined, limit = 10) => {

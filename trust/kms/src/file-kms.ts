@@ -1,4 +1,4 @@
-import type { Env } from '@ron/kernel';
+import { type Env, errorCode } from '@ron/kernel';
 import {
   createIdentityText,
   openWithIdentities,
@@ -144,6 +144,8 @@ async function lockFolder(options: FileKmsOptions): Promise<AsyncDisposable> {
   try {
     return await options.env.disk.lock(folderOf(options.path));
   } catch (error) {
+    // Anything else, a full disk for one, says what it is.
+    if (errorCode(error) !== 'EBUSY') throw error;
     throw new KeystoreError('locked', 'another process uses this keystore', { cause: error });
   }
 }

@@ -123,17 +123,24 @@ export interface MailboxEngine extends AsyncDisposable {
   readonly failure: string | undefined;
   execute<C extends PlainCommand>(command: C): Promise<Outcomes[C['op']]>;
   receive(command: Receive): Promise<readonly LeasedMessage[]>;
-  /** Oldest first. Undefined: no such box. */
-  deadLetters(key: BoxKey, after: Position | undefined, limit: number): Promise<Page<DeadLetter> | undefined>;
+  /** Oldest first, at most `bytesMax` of them as JSON, but always one. Undefined: no such box. */
+  deadLetters(
+    key: BoxKey,
+    after: Position | undefined,
+    limit: number,
+    bytesMax?: number,
+  ): Promise<Page<DeadLetter> | undefined>;
   /**
    * What was sent after `after`, as far as it is still there and alive. `next` is always set: where to go on.
    * Without `after`: nothing, and `next` is the end of the box.
    */
-  peek(key: BoxKey, after: Position | undefined, limit: number): Promise<Page<PeekedMessage>>;
+  peek(key: BoxKey, after: Position | undefined, limit: number, bytesMax?: number): Promise<Page<PeekedMessage>>;
   /** Undefined: no such box. */
   stats(key: BoxKey): BoxCounts | undefined;
   /** Boxes of a tenant after this name, in code unit order. */
   boxes(tenant: string, after: string | undefined, limit: number): readonly BoxCounts[];
+  /** What time has brought about by now is as durable as `durability` says: it does not come back after a crash. */
+  recordTime(): Promise<void>;
   roots(after: Position | undefined, limit: number): Page<HeldAddress>;
   totals(): Totals;
   readonly counters: EngineCounters;

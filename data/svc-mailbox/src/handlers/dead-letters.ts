@@ -12,7 +12,7 @@ const limitDefault = 20;
 export function createDeadLetters(mailboxes: MailboxEngine): MailboxHandler<'dead_letters'> {
   return async ({ box, cursor, limit = limitDefault }, { context }) => {
     const after = cursor === undefined ? undefined : parsePosition(cursor);
-    const page = await mailboxes.deadLetters(boxKeyOf(box, context), after, limit);
+    const page = await mailboxes.deadLetters(boxKeyOf(box, context), after, limit, mailboxLimits.replyBytesMax);
     if (page === undefined) throw noSuchBox();
     const messages: DeadMessage[] = [];
     let jsonBytes = 0;

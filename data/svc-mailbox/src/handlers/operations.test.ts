@@ -59,7 +59,7 @@ test('every answer of every operation has the shape of its contract', async () =
       headers: { a: 'b' },
       group: 'g',
     },
-    { reason: 'attempts', history: [{ attempt: 1, at: Date.UTC(2026, 0, 1) + 250, outcome: 'expired' }] },
+    { reason: 'attempts', history: [{ attempt: 1, at: Date.UTC(2026, 0, 1) + 250, outcome: 'lease_ended' }] },
   ]);
   await note('stats', box.stats({ box: 'a' }));
   await note('boxes', box.boxes({ limit: 1 }));

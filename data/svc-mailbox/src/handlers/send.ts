@@ -24,6 +24,9 @@ export function createSend(
     if (context.idempotencyKey !== undefined && key !== context.idempotencyKey) {
       throw refusal('idempotency_key', 'two different idempotency keys');
     }
+    if (input.ttl_ms !== undefined && (input.delay_ms ?? 0) >= input.ttl_ms) {
+      throw refusal('ttl_ms', 'the message would expire before its delay is over');
+    }
     if (input.group?.isWellFormed() === false) throw refusal('group', 'the group is not well-formed Unicode');
     const send = {
       op: 'send',

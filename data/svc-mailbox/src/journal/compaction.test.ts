@@ -51,6 +51,26 @@ describe('compaction', () => {
     expect(bench.damage).toEqual([]);
   });
 
+  it('may be stopped at any moment: an orderly stop in the middle of it loses nothing', async () => {
+    let stoppedInside = 0;
+    for (let turns = 0; turns < 400; turns += 3) {
+      await using bench = await JournalBench.open({ hotBytesMax: 0 });
+      const ids: string[] = [];
+      for (let count = 0; count < 150; count += 1) ids.push(await bench.send({ text: 'k'.repeat(300) }));
+      const before = compacted(bench);
+      while (compacted(bench) === before && (await bench.segments()).length < 4) {
+        const id = await bench.send({ ...churnBox, text: 'x'.repeat(4_000) });
+        await bench.engine.execute({ op: 'remove', ...churnBox, id });
+      }
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      const { carriedBytes, compactedSegments } = bench.engine.counters.log!;
+      if (carriedBytes > 0 && compactedSegments === 0) stoppedInside += 1;
+      await bench.restart('stop');
+      expect((await bench.look()).alive.map(({ id }) => id)).toEqual(ids);
+    }
+    expect(stoppedInside).toBeGreaterThan(3);
+  });
+
   it('carries all of a message on: group order, attempts, fence, history, and its lease', async () => {
     await using bench = await JournalBench.open({ hotBytesMax: 0 });
     for (let count = 1; count <= 3; count += 1) await bench.send({ group: 'g' });
@@ -151,7 +171,7 @@ describe('compaction', () => {
     const before = compacted(bench);
     for (let turn = 0; turn < 40; turn += 1) await churnOnce(bench);
     // 320 kB more come to five segments; that the same 500 kB are written again and again would be many.
-    expect(compacted(bench) - before).toBeLessThan(14);
+    expect(compacted(bench) - before).toBeLessThan(18);
     await bench.restart('kill');
     expect((await bench.receive({ max: 1 }))[0]).toMatchObject({ id: idOf(1), attempt: 16 });
   });

@@ -137,7 +137,7 @@ export class Compactor {
     const flush = () => add(keys.length === 0 ? undefined : this.#carryKeys(keys.splice(0)));
     await this.#ports.journal.replaySegment(segment, async (record) => {
       if (this.#stopped) return;
-      isWhole &&= record.offsetBytes === endBytes;
+      isWhole &&= follows(record.offsetBytes, endBytes);
       endBytes = record.offsetBytes + recordBytes(record.payloadBytes);
       add(this.#visit(record, keys));
       if (keys.length >= keysAtOnce) flush();
@@ -145,7 +145,7 @@ export class Compactor {
     });
     flush();
     await allOf(carried);
-    return isWhole && endBytes === bytes;
+    return isWhole && follows(bytes, endBytes);
   }
 
   #visit(record: JournalRecord, keys: CarriedKey[]): Promise<unknown> | undefined {
@@ -196,6 +196,7 @@ export class Compactor {
    */
   async #rescue(segment: number): Promise<void> {
     const { machine, pause, onLost } = this.#ports;
+    await this.#rescueKeys();
     const { messages } = machine.life;
     let left = messages.size;
     for (const message of messages.values()) {
@@ -206,6 +207,14 @@ export class Compactor {
       if (message.segment !== segment) continue;
       const isLost = await this.#submit(rewrittenBytesMax(message), () => this.#rewrite(message, segment));
       if (isLost) onLost(message);
+    }
+  }
+
+  /** Which keys stood in the bad record nobody knows: all that are remembered are written again. */
+  async #rescueKeys(): Promise<void> {
+    const keys = Array.from(this.#ports.machine.keys.entries(), ([hash, key]) => ({ hash, ...key }));
+    for (let at = 0; at < keys.length && !this.#stopped; at += keysAtOnce) {
+      await this.#carryKeys(keys.slice(at, at + keysAtOnce));
     }
   }
 
@@ -231,6 +240,11 @@ export class Compactor {
     const storing = this.#advanceBytes > this.#ports.reserveBytes / 4;
     return this.#ports.committer.submit({ tenant: ownTenant, storing, bytesMax, run });
   }
+}
+
+/** With nothing between, or the empty record that the journal writes at an orderly close and shows to nobody. */
+function follows(offsetBytes: number, endBytes: number): boolean {
+  return offsetBytes === endBytes || offsetBytes === endBytes + recordBytes(0);
 }
 
 interface Place {

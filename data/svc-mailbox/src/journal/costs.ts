@@ -1,10 +1,17 @@
 import { recordBytes } from '@ron/journal';
 import type { BoxKey, Command } from '../state/command.ts';
 import type { Message } from '../state/message.ts';
-import { failuresMax } from '../state/message.ts';
-import { changedBytesMax, failureBytesMax, goneRecordBytes, messageRecordBytesMax, namesBytesMax } from './records.ts';
+import { type Failure, failuresMax } from '../state/message.ts';
+import {
+  changedBytesMax,
+  failureBytesMax,
+  failureFixedBytes,
+  goneRecordBytes,
+  messageRecordBytesMax,
+  namesBytesMax,
+} from './records.ts';
 
-/** A lease that is given or extended tells of no reason. */
+/** A lease that is given or extended, and a redrive, tell of no reason. */
 const leasedBytes = recordBytes(changedBytesMax);
 const goneBytes = recordBytes(goneRecordBytes);
 const changedWithReasonBytes = recordBytes(changedBytesMax + failureBytesMax);
@@ -35,15 +42,21 @@ export function bytesMaxOf(command: Command): number {
     case 'quarantine':
       return changedWithReasonBytes;
     case 'redrive':
-      return (command.ids?.length ?? command.max) * changedWithReasonBytes;
+      return (command.ids?.length ?? command.max) * leasedBytes;
     case 'purge':
       return (command.ids?.length ?? command.max) * goneBytes;
   }
 }
 
 /** Of a message whose record had this payload, when it is written again as it stands by then. */
-export function carriedBytesMax({ box }: Message, payloadBytes: number): number {
-  return recordBytes(payloadBytes + failuresMax * failureBytesMax) + namesBytesMax(box.tenant.name, box.name);
+export function carriedBytesMax({ box, failures }: Message, payloadBytes: number): number {
+  // Each failure takes a lease, which takes a write of its own: in one batch no more than one can come, and one by time.
+  const added = failuresBytes(failures) + 2 * failureBytesMax;
+  return recordBytes(payloadBytes + added) + namesBytesMax(box.tenant.name, box.name);
+}
+
+function failuresBytes(failures: readonly Failure[]): number {
+  return failures.reduce((sum, { reason = '' }) => sum + failureFixedBytes + 3 * reason.length, 0);
 }
 
 /** Of a message that is written again from memory, or as one that is lost. */

@@ -153,3 +153,14 @@ async function churn(bench: JournalBench, segments: number): Promise<void> {
     await bench.engine.execute({ op: 'remove', ...other, id });
   }
 }
+
+it('a segment that somebody took away is told of at the start', async () => {
+  await using bench = await JournalBench.open();
+  for (let count = 0; count < 60; count += 1) await bench.send({ text: 'x'.repeat(4_000) });
+  await bench.engine[Symbol.asyncDispose]();
+  const [, second] = await bench.segments();
+  await bench.env.disk.remove(`mailbox/${second}`);
+  bench.env = bench.env.kill();
+  await bench.start();
+  expect(bench.damage.join()).toContain('segment 2 is missing');
+});

@@ -30,7 +30,7 @@ import { Contents } from './contents.ts';
 import { buriedBytesMax, bytesMaxOf } from './costs.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import type { NamedMessage } from './records.ts';
-import { damagedMessages, isLoss, replayRecord } from './recovery.ts';
+import { damagedMessages, isLoss, missingSegments, replayRecord } from './recovery.ts';
 
 const MiB = 1_048_576;
 /** Not a tenant's name. */
@@ -136,6 +136,9 @@ class JournalMailboxes implements MailboxEngine {
 
   /** What the disk lost since the last start: alarms, and dead letters that name what was in them. */
   async reportDamage(): Promise<void> {
+    for (const id of missingSegments(this.#journal)) {
+      this.#onDamage(`mailbox log segment ${id} is missing: what stood in it is lost`);
+    }
     for (const damage of this.#journal.damage.filter(isLoss)) {
       const { segment, startBytes, endBytes, kind } = damage;
       this.#onDamage(`mailbox log segment ${segment}, bytes ${startBytes} to ${endBytes}: ${kind} is damaged`);
@@ -191,11 +194,16 @@ class JournalMailboxes implements MailboxEngine {
     return messages;
   }
 
-  async deadLetters(key: BoxKey, after: Position | undefined, limit: number): Promise<Page<DeadLetter> | undefined> {
+  async deadLetters(
+    key: BoxKey,
+    after: Position | undefined,
+    limit: number,
+    bytesMax = Number.POSITIVE_INFINITY,
+  ): Promise<Page<DeadLetter> | undefined> {
     const box = this.#boxNow(key);
     if (box === undefined) return undefined;
-    const messages = deadAfter(box, this.#core.machine.life.messages, after, limit);
-    const { next } = pageOf(messages, limit);
+    const messages = deadAfter(box, this.#core.machine.life.messages, after, limit, bytesMax);
+    const { next } = pageOf(messages);
     const items: DeadLetter[] = [];
     for (const message of messages) {
       const content = await this.#read(message);
@@ -205,10 +213,15 @@ class JournalMailboxes implements MailboxEngine {
     return { items, next };
   }
 
-  async peek(key: BoxKey, after: Position | undefined, limit: number): Promise<Page<PeekedMessage>> {
+  async peek(
+    key: BoxKey,
+    after: Position | undefined,
+    limit: number,
+    bytesMax = Number.POSITIVE_INFINITY,
+  ): Promise<Page<PeekedMessage>> {
     const box = this.#boxNow(key);
     if (after === undefined) return { items: [], next: { order: this.#core.machine.nextOrder - 1, id: '' } };
-    const messages = box === undefined ? [] : sentAfter(box, this.#core.machine.life.messages, after, limit);
+    const messages = box === undefined ? [] : sentAfter(box, this.#core.machine.life.messages, after, limit, bytesMax);
     const last = messages.at(-1);
     const next = last === undefined ? after : { order: last.order, id: last.id };
     const items: PeekedMessage[] = [];
@@ -225,6 +238,17 @@ class JournalMailboxes implements MailboxEngine {
 
   boxes(tenant: string, after: string | undefined, limit: number): readonly BoxCounts[] {
     return this.#core.boxes(tenant, after, limit);
+  }
+
+  recordTime(): Promise<void> {
+    return this.#committer.submit({
+      tenant: ownTenant,
+      storing: false,
+      bytesMax: recordBytes(8),
+      run: () => {
+        if (this.#records.nowMs > this.#records.toldMs) this.#records.keys([]);
+      },
+    });
   }
 
   roots(after: Position | undefined, limit: number): Page<HeldAddress> {
@@ -256,15 +280,7 @@ class JournalMailboxes implements MailboxEngine {
   async #tellTime(): Promise<void> {
     const { life, keys } = this.#core.machine;
     if (this.failure !== undefined || life.messages.size + keys.size === 0) return;
-    const task = {
-      tenant: ownTenant,
-      storing: true,
-      bytesMax: recordBytes(8),
-      run: () => {
-        if (this.#records.nowMs > this.#records.toldMs) this.#records.keys([]);
-      },
-    };
-    await this.#committer.submit(task).catch((error: unknown) => {
+    await this.recordTime().catch((error: unknown) => {
       // On a full disk nothing but time is lost.
       if (!(error instanceof RonError)) throw error;
     });

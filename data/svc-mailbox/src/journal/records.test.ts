@@ -44,7 +44,9 @@ const failure: fc.Arbitrary<Failure> = fc.record({
   attempt: count,
   wallMs: fc.double({ noNaN: true }),
   outcome: fc.constantFrom('expired', 'nack'),
-  reason: fc.option(fc.oneof(shortText(20), fc.constant('\u20ac'.repeat(256))), { nil: undefined }),
+  reason: fc.option(fc.oneof(shortText(20), fc.constant('\u20ac'.repeat(256)), fc.constant('\u{1f600}'.repeat(256))), {
+    nil: undefined,
+  }),
 });
 const headers = fc.dictionary(
   fc.stringMatching(/^[a-z0-9_.-]{1,64}$/).filter((name) => name !== '__proto__'),
@@ -146,7 +148,7 @@ describe('a record', () => {
       fc.property(message, time, (one, nowMs) => {
         const payload = written((writer) => encodeChanged(writer, nowMs, one));
         const latest = one.failures.at(-1);
-        const isTold = one.state === 'leased' && latest?.outcome === 'nack';
+        const isTold = latest?.outcome === 'nack' && (one.state === 'leased' || latest.attempt !== one.attempt);
         expect(decodeChanged(payload)).toEqual({
           nowMs,
           record: { id: one.id, standing: { ...standingOf(one), failures: [] }, failure: isTold ? undefined : latest },

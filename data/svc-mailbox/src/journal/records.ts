@@ -1,3 +1,4 @@
+import { mailboxLimits } from '@ron/proto/mailbox';
 import type { Body, Content, MessageHeaders } from '../state/body.ts';
 import type { BoxKey } from '../state/command.ts';
 import type { KeptKey, Standing } from '../state/facts.ts';
@@ -22,7 +23,7 @@ const idLength = 26;
 const hashLength = 16;
 /** At most, without the content, the failures and the texts of a message. */
 const messageFixedBytesMax = 320;
-const failureFixedBytes = 17;
+export const failureFixedBytes = 17;
 
 /** An upper bound of the record of a message with this content. */
 export function messageRecordBytesMax(texts: readonly string[], contentBytes: number): number {
@@ -34,8 +35,8 @@ export function messageRecordBytesMax(texts: readonly string[], contentBytes: nu
 /** Of a `changed` record without a failure that was given a reason. */
 export const changedBytesMax = 160;
 export const goneRecordBytes = 34;
-/** Of one failure: its reason has at most 256 characters of three bytes each. */
-export const failureBytesMax = failureFixedBytes + 768;
+/** Of one failure: its reason has at most 256 characters, and the widest of them four bytes. */
+export const failureBytesMax = failureFixedBytes + 4 * mailboxLimits.reasonMax;
 const namedFixedBytes = 42;
 
 /** An upper bound of one message in the record of names. */
@@ -153,7 +154,8 @@ export function encodeChanged(writer: FieldWriter, nowMs: number, message: Messa
   writer.latin(message.id);
   encodeStanding(writer, message);
   const latest = message.failures.at(-1);
-  const failure = message.state === 'leased' && latest?.outcome === 'nack' ? undefined : latest;
+  const isTold = latest?.outcome === 'nack' && (message.state === 'leased' || latest.attempt !== message.attempt);
+  const failure = isTold ? undefined : latest;
   writer.u8(failure === undefined ? 0 : 1);
   if (failure !== undefined) encodeFailure(writer, failure);
 }

@@ -53,7 +53,24 @@ export async function damagedMessages(journal: Journal): Promise<readonly NamedM
   return [...missing.values()];
 }
 
+/** Named at most. */
+const missingMax = 100;
+
 /** Damage that may have taken an acknowledged record with it. */
 export function isLoss({ kind }: JournalDamage): boolean {
   return kind === 'record' || kind === 'last-write' || kind === 'segment';
+}
+
+/** Segments go from the oldest on: one that is not there between others was taken away by something else. */
+export function missingSegments(journal: Journal): readonly number[] {
+  const known = new Set(journal.damage.map(({ segment }) => segment));
+  for (const { segment } of journal.segments()) known.add(segment);
+  const missing: number[] = [];
+  let expected = Math.min(...known);
+  for (const id of [...known].sort((a, b) => a - b)) {
+    // A stranger's file may have any number.
+    for (; expected < id && missing.length < missingMax; expected += 1) missing.push(expected);
+    expected = id + 1;
+  }
+  return missing;
 }

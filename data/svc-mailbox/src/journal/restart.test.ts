@@ -117,3 +117,18 @@ it('a log of something else is refused, and left as it is', async () => {
   bench.env = bench.env.kill();
   await expect(bench.start()).rejects.toThrow('unknown kind');
 });
+
+it('a view that resumes after a message of before the restart sees what was sent since', async () => {
+  await using bench = await JournalBench.open();
+  for (let count = 0; count < 5; count += 1) await bench.send();
+  const { items } = await bench.engine.peek(key, { order: 0, id: '' }, 100);
+  const { order, id } = items.at(-1)!;
+  await bench.pass(1);
+  await bench.ack(await bench.receive());
+  for (const how of ['stop', 'kill', 'power cut'] as const) {
+    await bench.restart(how);
+    const sent = await bench.send();
+    const page = await bench.engine.peek(key, { order, id }, 100);
+    expect(page.items.map((one) => one.id)).toContain(sent);
+  }
+});

@@ -20,6 +20,7 @@ import { deadAfter, deadLetterOf, leasedOf, pageOf, peekedOf, sentAfter } from '
 import { limitsOf } from '../limits.ts';
 import type { Outcomes, Receive } from '../state/command.ts';
 import { noFacts } from '../state/facts.ts';
+import { ordersPerMs } from '../state/restore.ts';
 
 export interface RamMailboxesOptions {
   readonly env: Pick<Env, 'clock' | 'random'>;
@@ -42,6 +43,8 @@ class RamMailboxes implements MailboxEngine {
   constructor({ env, config, bytesMax }: RamMailboxesOptions) {
     const limits = limitsOf(config, bytesMax);
     this.#core = new Core({ clock: env.clock, random: env.random, limits, facts: noFacts });
+    // Past what an earlier process gave out: a view that resumes here sees what is new.
+    this.#core.machine.nextOrder = Math.max(1, Math.floor(env.clock.wallMs())) * ordersPerMs;
   }
 
   get failure(): string | undefined {
@@ -68,20 +71,30 @@ class RamMailboxes implements MailboxEngine {
     return delivered.map((one) => leasedOf(one, one.message.content!));
   }
 
-  async deadLetters(key: BoxKey, after: Position | undefined, limit: number): Promise<Page<DeadLetter> | undefined> {
+  async deadLetters(
+    key: BoxKey,
+    after: Position | undefined,
+    limit: number,
+    bytesMax = Number.POSITIVE_INFINITY,
+  ): Promise<Page<DeadLetter> | undefined> {
     const box = this.#boxNow(key);
     if (box === undefined) return undefined;
-    const messages = deadAfter(box, this.#core.machine.life.messages, after, limit);
+    const messages = deadAfter(box, this.#core.machine.life.messages, after, limit, bytesMax);
     return {
       items: messages.map((message) => deadLetterOf(message, message.content)),
-      next: pageOf(messages, limit).next,
+      next: pageOf(messages).next,
     };
   }
 
-  async peek(key: BoxKey, after: Position | undefined, limit: number): Promise<Page<PeekedMessage>> {
+  async peek(
+    key: BoxKey,
+    after: Position | undefined,
+    limit: number,
+    bytesMax = Number.POSITIVE_INFINITY,
+  ): Promise<Page<PeekedMessage>> {
     const box = this.#boxNow(key);
     if (after === undefined) return { items: [], next: { order: this.#core.machine.nextOrder - 1, id: '' } };
-    const messages = box === undefined ? [] : sentAfter(box, this.#core.machine.life.messages, after, limit);
+    const messages = box === undefined ? [] : sentAfter(box, this.#core.machine.life.messages, after, limit, bytesMax);
     const last = messages.at(-1);
     return {
       items: messages.map((message) => peekedOf(message, message.content!)),
@@ -95,6 +108,12 @@ class RamMailboxes implements MailboxEngine {
 
   boxes(tenant: string, after: string | undefined, limit: number): readonly BoxCounts[] {
     return this.#core.boxes(tenant, after, limit);
+  }
+
+  /** A crash leaves nothing that could come back. */
+  async recordTime(): Promise<void> {
+    this.#core.advance();
+    this.#core.settle();
   }
 
   roots(after: Position | undefined, limit: number): Page<HeldAddress> {

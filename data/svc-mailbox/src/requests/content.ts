@@ -8,6 +8,7 @@ interface ContentFields {
   readonly body_base64?: string;
   readonly address?: string;
   readonly headers?: MessageHeaders;
+  readonly group?: string;
 }
 
 export interface MeasuredContent {
@@ -19,7 +20,13 @@ export interface MeasuredContent {
 const headerName = /^[a-z0-9_.-]{1,64}$/;
 
 /** Throws `bad_request` or `payload_too_large`. */
-export function parseContent({ body: text, body_base64, address, headers }: ContentFields): MeasuredContent {
+export function parseContent({
+  body: text,
+  body_base64,
+  address,
+  headers,
+  group = '',
+}: ContentFields): MeasuredContent {
   const given = [text, body_base64, address].filter((value) => value !== undefined);
   if (given.length !== 1) throw refusal('body', 'exactly one of "body", "body_base64" and "address" is needed');
   const body = parseBody(text, body_base64, address);
@@ -30,7 +37,8 @@ export function parseContent({ body: text, body_base64, address, headers }: Cont
   if (bodyJsonBytes > limits.bodyJsonBytesMax) throw tooLarge(limits.bodyJsonBytesMax, ' as JSON');
   return {
     content: { body, headers: headerBytes === 0 ? undefined : headers },
-    sizeBytes: bodyBytes + headerBytes,
+    // A group costs memory and disk as a header does.
+    sizeBytes: bodyBytes + headerBytes + Buffer.byteLength(group),
     jsonBytes: bodyJsonBytes + headerJsonBytes,
   };
 }

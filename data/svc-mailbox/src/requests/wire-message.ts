@@ -37,7 +37,7 @@ export function wireDeadLetter(letter: DeadLetter): DeadMessage {
     history: history.map(({ attempt, wallMs, outcome, reason }) => ({
       attempt,
       at: Math.max(0, Math.floor(wallMs)),
-      outcome,
+      outcome: outcome === 'nack' ? outcome : ('lease_ended' as const),
       ...(reason === undefined ? {} : { reason }),
     })),
   };

@@ -19,6 +19,18 @@ export interface MachineCounters {
   readonly dead: Record<DeathCause, number>;
 }
 
+/** Messages whose time comes in one call: about 2 ms of work, however many there are. */
+export const dueAtOnce = 2_048;
+
+/** Memory for the reasons that receivers give, of all messages. Past it, histories go on without them. */
+export const reasonBytesMax = 128 * 1_048_576;
+
+function reasonBytesOf(failures: readonly Failure[]): number {
+  let bytes = 0;
+  for (const { reason } of failures) if (reason !== undefined) bytes += 2 * reason.length;
+  return bytes;
+}
+
 export interface LifecyclePorts {
   readonly limits: () => LedgerLimits;
   /** A message of the box can be leased that could not be before. */
@@ -51,6 +63,7 @@ export class Lifecycle {
   readonly #wheel: TimerWheel<Message>;
   readonly #onOffered: (box: Box) => void;
   #nowMs = 0;
+  #reasonBytes = 0;
   /** Wall time minus mailbox time, for what people are shown. */
   #wallOffsetMs = 0;
 
@@ -69,10 +82,11 @@ export class Lifecycle {
     return this.#wheel.nextMs();
   }
 
+  /** Some of what is due may be left for the next calls: who looks at a message asks `catchUp` first. */
   advance(nowMs: number, wallMs: number): void {
     this.#nowMs = Math.max(this.#nowMs, nowMs);
     this.#wallOffsetMs = wallMs - this.#nowMs;
-    this.#wheel.advance(this.#nowMs, (message, dueMs) => this.#due(message, dueMs));
+    this.#wheel.advance(this.#nowMs, (message, dueMs) => this.#due(message, dueMs), dueAtOnce);
     this.ledger.advance(this.#nowMs);
   }
 
@@ -80,6 +94,7 @@ export class Lifecycle {
   link(message: Message): void {
     const { box, origin, state } = message;
     this.messages.set(message.id, message);
+    this.#reasonBytes += reasonBytesOf(message.failures);
     if (origin.address !== undefined) this.addressed.add(message);
     if (state === 'dead') box.dead.push(message);
     else {
@@ -95,6 +110,14 @@ export class Lifecycle {
   lease(message: Message, visibilityMs: number): void {
     message.dueMs = this.#nowMs + visibilityMs;
     this.#schedule(message);
+  }
+
+  /** Does now what is due for this message. */
+  catchUp(message: Message): void {
+    const { wheelDueMs, wheelSlot } = message;
+    if (wheelSlot < 0 || wheelDueMs > this.#nowMs) return;
+    this.#wheel.cancel(message);
+    this.#due(message, wheelDueMs);
   }
 
   /** The wheel says that a message's time has come. */
@@ -115,8 +138,9 @@ export class Lifecycle {
     delayMs: number | undefined,
   ): void {
     const { attempt, origin } = message;
-    const failure: Failure = { attempt, wallMs: atMs + this.#wallOffsetMs, outcome, reason };
-    message.failures = [...message.failures.slice(1 - failuresMax), failure];
+    const fits = this.#reasonBytes + 2 * (reason?.length ?? 0) <= reasonBytesMax;
+    const failure: Failure = { attempt, wallMs: atMs + this.#wallOffsetMs, outcome, reason: fits ? reason : undefined };
+    this.remember(message, [...message.failures.slice(1 - failuresMax), failure]);
     const waitMs = delayMs ?? backoffMs(origin.id, attempt);
     if (attempt >= origin.attemptsMax) this.die(message, atMs, 'attempts');
     else if (message.expiresMs <= atMs) this.#expire(message, atMs);
@@ -133,6 +157,12 @@ export class Lifecycle {
     message.attempt -= 1;
     if (message.expiresMs <= this.#nowMs) this.#expire(message, this.#nowMs);
     else this.becomeReady(message, true);
+  }
+
+  /** All changes of the history of a message that stands in its box come through here. */
+  remember(message: Message, failures: readonly Failure[]): void {
+    this.#reasonBytes += reasonBytesOf(failures) - reasonBytesOf(message.failures);
+    message.failures = failures;
   }
 
   /** `front`: before those that are ready already. */
@@ -179,6 +209,7 @@ export class Lifecycle {
     message.lane?.remove(message);
     message.boxList?.remove(message);
     this.messages.delete(message.id);
+    this.#reasonBytes -= reasonBytesOf(message.failures);
     this.ledger.remove(message, this.#nowMs);
     message.state = 'gone';
     if (message.origin.address !== undefined) this.addressed.remove();

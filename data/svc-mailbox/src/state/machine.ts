@@ -15,7 +15,7 @@ import type {
 import type { FactSink } from './facts.ts';
 import { IdempotencyTable } from './idempotency-table.ts';
 import type { LedgerLimits } from './ledger.ts';
-import { Lifecycle } from './lifecycle.ts';
+import { dueAtOnce, Lifecycle } from './lifecycle.ts';
 import { Message } from './message.ts';
 
 export interface MachineLimits extends LedgerLimits {
@@ -174,9 +174,16 @@ export class Machine {
     const delivered: Delivered[] = [];
     if (box === undefined) return delivered;
     let jsonBytes = 0;
+    let stale = dueAtOnce;
     while (delivered.length < command.max) {
       const message = box.next();
       if (message === undefined) break;
+      if (message.expiresMs <= this.life.nowMs) {
+        if (stale === 0) break;
+        stale -= 1;
+        this.life.catchUp(message);
+        continue;
+      }
       jsonBytes += message.origin.jsonBytes;
       if (delivered.length > 0 && jsonBytes > command.bytesMax) break;
       message.lane?.remove(message);
@@ -207,6 +214,7 @@ export class Machine {
   #held(box: Box | undefined, ref: LeaseRef | undefined): Message | undefined {
     if (box === undefined || ref === undefined) return undefined;
     const message = this.life.messages.get(ref.id);
+    if (message !== undefined) this.life.catchUp(message);
     if (message?.state !== 'leased' || message.box !== box) return undefined;
     return message.fence === ref.fence && message.nonce === ref.nonce ? message : undefined;
   }

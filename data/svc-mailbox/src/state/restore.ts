@@ -17,6 +17,9 @@ export interface MessagePlace {
   readonly payloadBytes: number;
 }
 
+/** More messages than this are never sent in one millisecond. */
+export const ordersPerMs = 1_024;
+
 /**
  * Brings a machine to the state that facts tell of, read in the order in which they were written. Facts about messages
  * that are not known are passed over: the message is gone, its own record comes later, or it was damaged.
@@ -80,6 +83,8 @@ export class Restorer {
     for (const message of alive) this.#link(message);
     for (const message of dead) this.#link(message);
     this.#messages.clear();
+    // Past all that were ever given out, also to messages that are gone: a view resumes after one of them.
+    this.#machine.nextOrder = Math.max(this.#machine.nextOrder, (this.#lastMs + 1) * ordersPerMs);
   }
 
   /** Only now has the box a message: one that is empty is forgotten when there are many. */

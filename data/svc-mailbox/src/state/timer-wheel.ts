@@ -97,16 +97,20 @@ export class TimerWheel<T extends TimerNode> {
    * Fires everything with due <= nowMs in order of due time, ties in order of scheduling. The node is no longer
    * scheduled when `fire` gets it, and `fire` may schedule and cancel any node: what is due fires in the same call, so
    * one that always schedules for the past never ends. A time before the present is ignored. When `fire` throws, the
-   * rest fires with the next call. Empty stretches cost nothing, however long.
+   * rest fires with the next call. At most `max` fire: the others with the next calls. Empty stretches cost nothing,
+   * however long.
    */
-  advance(nowMs: number, fire: (node: T, dueMs: number) => void): void {
+  advance(nowMs: number, fire: (node: T, dueMs: number) => void, max = Number.POSITIVE_INFINITY): void {
     assertTime(nowMs);
     if (this.#firing) throw new Error('the wheel is already advancing');
     if (nowMs < this.#nowMs) return;
     this.#firing = true;
     try {
-      for (let node = this.#takeDue(nowMs); node !== undefined; node = this.#takeDue(nowMs)) {
+      for (let left = max; left > 0; left -= 1) {
+        const node = this.#takeDue(nowMs);
+        if (node === undefined) break;
         fire(node as T, node.wheelDueMs);
+        if (left === 1) return;
       }
       // Every slot that starts by then was emptied, so all that is left keeps its level.
       this.#nowMs = nowMs;

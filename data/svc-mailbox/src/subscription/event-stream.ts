@@ -33,3 +33,6 @@ export class Quiet {
     this.#sinceMs = this.#clock.monotonicMs();
   }
 }
+
+/** Bytes of bodies, as JSON, that a stream holds for a client that does not read; one message always. */
+export const streamBytesMax = 65_536;

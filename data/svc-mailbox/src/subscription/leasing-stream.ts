@@ -6,7 +6,7 @@ import { wireMessage } from '../requests/wire-message.ts';
 import type { BoxKey } from '../state/command.ts';
 import { encodeLease, parseLease } from '../state/lease-token.ts';
 import { waitFor } from '../waiting.ts';
-import { encodeEvent, keepAlive, openingEvent, Quiet } from './event-stream.ts';
+import { encodeEvent, keepAlive, openingEvent, Quiet, streamBytesMax } from './event-stream.ts';
 import type { Outstanding } from './outstanding.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -56,7 +56,7 @@ export async function* leasingStream(
     while (left > 0 && isMine() && !context.signal.aborted && mailboxes.failure === undefined) {
       subscriptions.prune(outstanding);
       const max = Math.min(credit - outstanding.count, mailboxLimits.messagesMax, left);
-      const bytesMax = mailboxLimits.replyBytesMax;
+      const bytesMax = streamBytesMax;
       const messages =
         max <= 0
           ? []

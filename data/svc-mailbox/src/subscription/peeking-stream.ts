@@ -5,7 +5,7 @@ import { encodePosition } from '../requests/cursor.ts';
 import { wirePeeked } from '../requests/wire-message.ts';
 import type { BoxKey } from '../state/command.ts';
 import { waitFor } from '../waiting.ts';
-import { encodeEvent, keepAlive, openingEvent, Quiet } from './event-stream.ts';
+import { encodeEvent, keepAlive, openingEvent, Quiet, streamBytesMax } from './event-stream.ts';
 
 const messagesAtOnce = 20;
 
@@ -22,7 +22,7 @@ export async function* peekingStream(
   while (!signal.aborted && mailboxes.failure === undefined) {
     // Watched before looking, so that nothing falls in between.
     using sent = new NextSend(mailboxes, key);
-    const { items, next = after } = await mailboxes.peek(key, after, messagesAtOnce);
+    const { items, next = after } = await mailboxes.peek(key, after, messagesAtOnce, streamBytesMax);
     for (const message of items) {
       quiet.over();
       yield encodeEvent(encodePosition(message), wirePeeked(message));
