@@ -191,9 +191,13 @@ export class Committer {
       }
     }
     const kept: Waiting[] = [];
+    let keptBytes = namesHeadBytes;
     for (const waiting of batch) {
-      if (!waiting.task.storing && journal.room(bytesOf([...kept, waiting]), true)) kept.push(waiting);
-      else waiting.reject(new RonError('insufficient_storage', 'the disk is full'));
+      const withThis = keptBytes + waiting.task.bytesMax;
+      if (!waiting.task.storing && journal.room(withThis, true)) {
+        kept.push(waiting);
+        keptBytes = withThis;
+      } else waiting.reject(new RonError('insufficient_storage', 'the disk is full'));
     }
     return kept;
   }
