@@ -39,7 +39,10 @@ export interface File extends AsyncDisposable {
   readSync(into: Uint8Array, offsetBytes: number): number;
   /** The same off the event loop, for larger pieces. */
   read(into: Uint8Array, offsetBytes: number): Promise<number>;
-  /** Writes everything or rejects; a short write is an error (`ENOSPC` when the system hides the cause). */
+  /**
+   * Writes everything or rejects; a short write is an error (`ENOSPC` when the system hides the cause). At most 32 KiB are
+   * handed to the system on the spot, as `readSync` reads: a trip to a worker thread costs more than the copy.
+   */
   write(pieces: readonly Uint8Array[], offsetBytes: number): Promise<void>;
   /** Data and the size needed to read it are on stable storage when this resolves. After a rejection the file's content is unknown. */
   sync(): Promise<void>;

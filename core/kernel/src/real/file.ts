@@ -12,8 +12,8 @@ const fstat = promisify(fs.fstat);
 /** Linux takes at most 1,024 pieces and 2 GiB − 4 KiB in one call. */
 const piecesMax = 1024;
 const callBytesMax = 1 << 30;
-/** Up to here a copy into the page cache takes less than the trip to a worker thread: 20 µs against 100 to 300 when the thread sleeps. */
-const syncBytesMax = 65_536;
+/** Copied into the page cache on the spot: 20 µs against 100 to 300 for a trip to a worker thread that sleeps. */
+const syncBytesMax = 32_768;
 const zeros = new Uint8Array(1 << 20);
 
 function writev(fd: number, pieces: readonly Uint8Array[], offset: number): Promise<number> {
