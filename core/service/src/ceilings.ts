@@ -5,11 +5,21 @@ import type { Context } from './context.ts';
 export interface CeilingOptions {
   /** Requests in flight; writes are refused at 7/8 of it, so that reads stay open longest. Default 512. */
   readonly inflightMax?: number;
-  /** Calls of operations that may wait idle, counted apart from the others. Default 4,096. */
+  /** Calls that wait idle, counted apart from the others. Default 4,096. */
   readonly waitingMax?: number;
 }
 
-type Shape = Pick<Operation, 'mutation' | 'waits'>;
+/** What of a call decides where it is counted. */
+export interface CallShape {
+  readonly mutation: boolean;
+  readonly waits: boolean;
+}
+
+export function shapeOf({ mutation, waits }: Operation, input: unknown): CallShape {
+  const doesWait =
+    typeof waits === 'string' ? Number((input as Record<string, unknown>)[waits] ?? 0) > 0 : waits === true;
+  return { mutation: mutation === true, waits: doesWait };
+}
 
 /** The calls of a service that run, and how many more may. */
 export class Ceilings {
@@ -30,8 +40,8 @@ export class Ceilings {
     return this.#working.size + this.#waiting.size;
   }
 
-  /** @throws RonError `unavailable` when there is no room for one more call of such an operation. */
-  check({ waits, mutation }: Shape): void {
+  /** @throws RonError `unavailable` when there is no room for one more such call. */
+  check({ waits, mutation }: CallShape): void {
     if (this.#draining !== undefined) throw stopping();
     if (waits) {
       if (this.#waiting.size >= this.#waitingMax) throw tooMany('too many requests wait', 'waiting');
@@ -41,7 +51,7 @@ export class Ceilings {
     if (this.#working.size >= room) throw tooMany('too many requests in flight', 'inflight');
   }
 
-  enter(context: Context, { waits }: Shape): void {
+  enter(context: Context, { waits }: CallShape): void {
     (waits ? this.#waiting : this.#working).add(context);
   }
 

@@ -13,7 +13,7 @@ import {
   tenantOf,
 } from './access.ts';
 import { abandoned, boundedBody, discardBody, MeasuredBody, tooLarge } from './bodies.ts';
-import { type CeilingOptions, Ceilings } from './ceilings.ts';
+import { type CallShape, type CeilingOptions, Ceilings, shapeOf } from './ceilings.ts';
 import { Context } from './context.ts';
 import { type Deadline, Deadlines, late } from './deadlines.ts';
 import type { QuotaReport, Running } from './define.ts';
@@ -100,6 +100,7 @@ interface Bound {
 interface Admitted {
   readonly bound: Bound;
   readonly incoming: Incoming;
+  readonly shape: CallShape;
   readonly context: Context;
   readonly quota: QuotaReport | undefined;
   readonly startMs: number;
@@ -166,16 +167,16 @@ class Pipeline implements Dispatcher {
       const { bodyBytes } = incoming;
       const bytesMax = this.#bodyBytesMax(bound, principal);
       if (bound.takesBody && bodyBytes !== undefined && bodyBytes > bytesMax) throw tooLarge(bytesMax);
-      const mutation = bound.operation.mutation === true;
-      const admission = { operation: bound.name, mutation, principal, tenant, bodyBytes };
+      const shape = shapeOf(bound.operation, incoming.input);
+      const admission = { operation: bound.name, mutation: shape.mutation, principal, tenant, bodyBytes };
       const quota = this.#options.running.admit?.(admission);
-      this.#ceilings.check(bound.operation);
+      this.#ceilings.check(shape);
       if (deadlineMs <= this.#options.env.clock.monotonicMs()) throw late();
       stage = 'handler';
       const { corrId, traceparent, idempotencyKey, parent } = incoming;
       const context = new Context({ corrId, traceparent, tenant, principal, deadlineMs, idempotencyKey, parent });
       onStart?.(context);
-      return await this.#serve({ bound, incoming, context, quota, startMs }, bytesMax);
+      return await this.#serve({ bound, incoming, shape, context, quota, startMs }, bytesMax);
     } catch (thrown) {
       const error = this.#asRefusal(bound, thrown);
       if (stage === 'gate') bound.meter.rejected(error.code);
@@ -208,8 +209,8 @@ class Pipeline implements Dispatcher {
   }
 
   async #serve(admitted: Admitted, bytesMax: number): Promise<Outgoing> {
-    const { bound, incoming, context, quota } = admitted;
-    this.#ceilings.enter(context, bound.operation);
+    const { bound, incoming, shape, context, quota } = admitted;
+    this.#ceilings.enter(context, shape);
     bound.meter.inflight(1);
     let streaming = false;
     try {

@@ -2,6 +2,7 @@ import type { HttpRequest } from '@ron/kernel';
 import type { CallContext } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { type ByteStream, emptyBody } from '@ron/proto/stream';
+import { Type } from 'typebox';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { bindHttp } from './bind-http.ts';
 import { bindLocal } from './bind-local.ts';
@@ -38,6 +39,21 @@ function refusalOf(work: Promise<unknown>): Promise<unknown> {
 }
 
 describe('the ceiling of those that wait', () => {
+  test('does not count a call that its input says does not wait', async () => {
+    const input = Type.Object({ wait_ms: Type.Optional(Type.Integer()) });
+    const { call, run, dispatcher, env } = startPipeline(
+      { recv: { waits: 'wait_ms', input, handler: poll } },
+      { waitingMax: 1, inflightMax: 2 },
+    );
+    const asked = [{ wait_ms: 9 }, { wait_ms: 0 }, {}].map((fields) => codeOf(call('recv', { input: fields })));
+    await env.scheduler.runFor(1);
+    expect(dispatcher.inflight).toBe(3);
+    expect(await run(codeOf(call('recv', { input: { wait_ms: 1 } })))).toEqual(['unavailable', 'waiting']);
+    expect(await run(codeOf(call('recv')))).toEqual(['unavailable', 'inflight']);
+    dispatcher.abort(new RonError('unavailable', 'over'));
+    await run(Promise.all(asked));
+  });
+
   test('holds at -1, 0 and +1 of it, and is not that of those that work', async () => {
     const { call, run, dispatcher, env, metrics } = startPipeline(
       { poll: { waits: true, handler: poll }, work: { handler: poll } },

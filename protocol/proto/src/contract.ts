@@ -55,8 +55,11 @@ export interface Operation {
   readonly mutation?: true;
   /** `handler`: the service itself remembers idempotency keys, longer and safer than the pipeline's memory does. */
   readonly idempotency?: 'handler';
-  /** May wait idle for something to happen: counted apart, so that those who wait keep nobody from working. */
-  readonly waits?: true;
+  /**
+   * Waits idle for something to happen: counted apart, so that those who wait keep nobody from working. The name of an
+   * input field: only while that field is above 0.
+   */
+  readonly waits?: true | string;
   readonly limits?: OperationLimits;
   readonly http?: readonly HttpRoute[];
 }

@@ -204,7 +204,7 @@ export const mailboxOperations = {
     ),
     errors: ['insufficient_storage'],
     scopes: read,
-    waits: true,
+    waits: 'wait_ms',
     limits: { timeoutMs: limit.waitMsMax + 10_000 },
   },
   ack: {
