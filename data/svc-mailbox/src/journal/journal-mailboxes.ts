@@ -3,21 +3,9 @@ import { type Env, sleep } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 import type { MailboxConfig } from '../config.ts';
 import { Core } from '../engine/core.ts';
-import type {
-  BoxCounts,
-  BoxKey,
-  DeadLetter,
-  EngineCounters,
-  HeldAddress,
-  LeasedMessage,
-  MailboxEngine,
-  Page,
-  PeekedMessage,
-  PlainCommand,
-  Position,
-  Totals,
-} from '../engine/engine.ts';
-import { deadAfter, deadLetterOf, leasedOf, pageOf, peekedOf, sentAfter } from '../engine/listing.ts';
+import type { EngineCounters, LeasedMessage, MailboxEngine, PlainCommand } from '../engine/engine.ts';
+import { leasedOf } from '../engine/listing.ts';
+import { MachineMailboxes } from '../engine/machine-mailboxes.ts';
 import { limitsOf } from '../limits.ts';
 import type { Content } from '../state/body.ts';
 import type { Box } from '../state/box.ts';
@@ -91,10 +79,9 @@ function stepBytesOf(segmentBytes: number): number {
   return Math.min(MiB, segmentBytes);
 }
 
-class JournalMailboxes implements MailboxEngine {
+class JournalMailboxes extends MachineMailboxes implements MailboxEngine {
   readonly durability = 'fsync';
   readonly #journal: Journal;
-  readonly #core: Core;
   readonly #records: RecordBuffer;
   readonly #contents: Contents;
   readonly #committer: Committer;
@@ -103,10 +90,10 @@ class JournalMailboxes implements MailboxEngine {
   #closed: Promise<void> | undefined;
 
   constructor(options: JournalMailboxesOptions, journal: Journal, core: Core, records: RecordBuffer) {
+    super(core);
     const segmentBytes = options.segmentBytes ?? 32 * MiB;
     const { clock } = options.env;
     this.#journal = journal;
-    this.#core = core;
     this.#records = records;
     this.#onDamage = options.onDamage ?? (() => undefined);
     this.#contents = new Contents(() => journal, options.hotBytesMax ?? 64 * MiB);
@@ -150,8 +137,8 @@ class JournalMailboxes implements MailboxEngine {
         if (!(error instanceof RonError)) throw error;
       });
     }
-    this.#core.advance();
-    this.#core.settle();
+    this.core.advance();
+    this.core.settle();
   }
 
   get failure(): string | undefined {
@@ -162,7 +149,7 @@ class JournalMailboxes implements MailboxEngine {
     const { syncs, bytes } = this.#journal.written;
     const { segments, carriedBytes } = this.#compactor.done;
     return {
-      ...this.#core.machine.life.counters,
+      ...this.core.machine.life.counters,
       log: { syncs, bytes, compactedSegments: segments, carriedBytes },
     };
   }
@@ -174,7 +161,7 @@ class JournalMailboxes implements MailboxEngine {
       bytesMax: bytesMaxOf(command),
       run: () => {
         if (command.op === 'send') this.#checkSend(command);
-        return this.#core.machine.apply(command);
+        return this.core.machine.apply(command);
       },
     });
   }
@@ -184,7 +171,7 @@ class JournalMailboxes implements MailboxEngine {
       tenant: command.tenant,
       storing: false,
       bytesMax: bytesMaxOf(command),
-      run: () => this.#core.machine.apply(command),
+      run: () => this.core.machine.apply(command),
     });
     const messages: LeasedMessage[] = [];
     for (const one of delivered) {
@@ -192,52 +179,6 @@ class JournalMailboxes implements MailboxEngine {
       if (content !== undefined) messages.push(leasedOf(one, content));
     }
     return messages;
-  }
-
-  async deadLetters(
-    key: BoxKey,
-    after: Position | undefined,
-    limit: number,
-    bytesMax = Number.POSITIVE_INFINITY,
-  ): Promise<Page<DeadLetter> | undefined> {
-    const box = this.#boxNow(key);
-    if (box === undefined) return undefined;
-    const messages = deadAfter(box, this.#core.machine.life.messages, after, limit, bytesMax);
-    const { next } = pageOf(messages);
-    const items: DeadLetter[] = [];
-    for (const message of messages) {
-      const content = await this.#read(message);
-      // It may have been removed while others were read.
-      if (message.state === 'dead') items.push(deadLetterOf(message, content === unreadable ? undefined : content));
-    }
-    return { items, next };
-  }
-
-  async peek(
-    key: BoxKey,
-    after: Position | undefined,
-    limit: number,
-    bytesMax = Number.POSITIVE_INFINITY,
-  ): Promise<Page<PeekedMessage>> {
-    const box = this.#boxNow(key);
-    if (after === undefined) return { items: [], next: { order: this.#core.machine.nextOrder - 1, id: '' } };
-    const messages = box === undefined ? [] : sentAfter(box, this.#core.machine.life.messages, after, limit, bytesMax);
-    const last = messages.at(-1);
-    const next = last === undefined ? after : { order: last.order, id: last.id };
-    const items: PeekedMessage[] = [];
-    for (const message of messages) {
-      const content = await this.#read(message);
-      if (content !== undefined && content !== unreadable) items.push(peekedOf(message, content));
-    }
-    return { items, next };
-  }
-
-  stats(key: BoxKey): BoxCounts | undefined {
-    return this.#core.stats(key);
-  }
-
-  boxes(tenant: string, after: string | undefined, limit: number): readonly BoxCounts[] {
-    return this.#core.boxes(tenant, after, limit);
   }
 
   recordTime(): Promise<void> {
@@ -251,18 +192,6 @@ class JournalMailboxes implements MailboxEngine {
     });
   }
 
-  roots(after: Position | undefined, limit: number): Page<HeldAddress> {
-    return this.#core.roots(after, limit);
-  }
-
-  totals(): Totals {
-    return this.#core.totals();
-  }
-
-  watch(key: BoxKey, wake: () => void, options?: { readonly peek?: boolean }): Disposable {
-    return this.#core.watch(key, wake, options);
-  }
-
   [Symbol.asyncDispose](): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -272,13 +201,13 @@ class JournalMailboxes implements MailboxEngine {
     await this.#compactor.stop();
     await this.#tellTime();
     await this.#committer.close();
-    this.#core.close();
+    this.core.close();
     await this.#journal[Symbol.asyncDispose]();
   }
 
   /** Leases, delays and expiry go on from here after the next start. */
   async #tellTime(): Promise<void> {
-    const { life, keys } = this.#core.machine;
+    const { life, keys } = this.core.machine;
     if (this.failure !== undefined || life.messages.size + keys.size === 0) return;
     await this.recordTime().catch((error: unknown) => {
       // On a full disk nothing but time is lost.
@@ -288,7 +217,7 @@ class JournalMailboxes implements MailboxEngine {
 
   /** What the machine takes for granted. */
   #checkSend({ id }: Send): void {
-    if (this.#core.machine.life.messages.has(id)) throw new RonError('conflict', 'there is a message with this id');
+    if (this.core.machine.life.messages.has(id)) throw new RonError('conflict', 'there is a message with this id');
   }
 
   /** What was leased and cannot be read becomes a dead letter; the others are delivered. */
@@ -329,15 +258,14 @@ class JournalMailboxes implements MailboxEngine {
       storing: false,
       bytesMax: buriedBytesMax(named),
       run: () => {
-        const message = this.#core.machine.bury(named);
+        const message = this.core.machine.bury(named);
         this.#records.carried(message, undefined, { body: { kind: 'text', text: '' }, headers: undefined });
       },
     });
   }
 
-  #boxNow(key: BoxKey) {
-    this.#core.advance();
-    this.#core.settle();
-    return this.#core.box(key);
+  protected async shown(message: Message): Promise<Content | undefined> {
+    const content = await this.#read(message);
+    return content === unreadable ? undefined : content;
   }
 }
