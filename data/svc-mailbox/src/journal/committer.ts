@@ -17,6 +17,9 @@ export interface Task<T> {
   run(): T;
 }
 
+/** Of tasks that nobody asked for. Not a tenant's name: those are ULIDs, UUIDs or nothing. */
+export const ownTenant = ' ';
+
 export interface CommitterPorts {
   readonly journal: Journal;
   readonly core: Core;

@@ -4,7 +4,7 @@ import type { Content } from '../state/body.ts';
 import type { KeptKey } from '../state/facts.ts';
 import type { Machine } from '../state/machine.ts';
 import type { Message } from '../state/message.ts';
-import type { Committer } from './committer.ts';
+import { type Committer, ownTenant } from './committer.ts';
 import { carriedBytesMax, rewrittenBytesMax } from './costs.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import {
@@ -13,6 +13,7 @@ import {
   decodeKeys,
   decodeMessage,
   decodeMessageKey,
+  lostContent,
   namesBytesMax,
   recordKind,
 } from './records.ts';
@@ -45,9 +46,6 @@ const messagesAtOnce = 16_384;
 /** After a failure; doubles with each one, up to the maximum. */
 const restMsMin = 1_000;
 const restMsMax = 60_000;
-/** Not a tenant's name: those are ULIDs, UUIDs or nothing. */
-const ownTenant = ' ';
-const lostContent: Content = { body: { kind: 'text', text: '' }, headers: undefined };
 
 /**
  * Gives space back, the oldest segment first: what is still alive in it is written again as it stands now, a few

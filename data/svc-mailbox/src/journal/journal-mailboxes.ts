@@ -12,17 +12,15 @@ import type { Box } from '../state/box.ts';
 import type { Delivered, Outcomes, Receive, Send } from '../state/command.ts';
 import type { Message } from '../state/message.ts';
 import { Restorer } from '../state/restore.ts';
-import { Committer } from './committer.ts';
+import { Committer, ownTenant } from './committer.ts';
 import { Compactor } from './compactor.ts';
 import { Contents } from './contents.ts';
 import { buriedBytesMax, bytesMaxOf } from './costs.ts';
 import { RecordBuffer } from './record-buffer.ts';
-import type { NamedMessage } from './records.ts';
+import { lostContent, type NamedMessage } from './records.ts';
 import { damagedMessages, isLoss, missingSegments, replayRecord } from './recovery.ts';
 
 const MiB = 1_048_576;
-/** Not a tenant's name. */
-const ownTenant = ' ';
 const unreadable = Symbol('unreadable');
 
 export interface JournalMailboxesOptions {
@@ -259,7 +257,7 @@ class JournalMailboxes extends MachineMailboxes implements MailboxEngine {
       bytesMax: buriedBytesMax(named),
       run: () => {
         const message = this.core.machine.bury(named);
-        this.#records.carried(message, undefined, { body: { kind: 'text', text: '' }, headers: undefined });
+        this.#records.carried(message, undefined, lostContent);
       },
     });
   }

@@ -49,6 +49,9 @@ const causes: readonly (DeathCause | undefined)[] = [undefined, 'attempts', 'exp
 
 const flag = { deadOnExpiry: 1, group: 2, key: 4, headers: 8, bytes: 16, address: 32 } as const;
 
+/** Stands in the record of a message that is lost: only its name and its end are told. */
+export const lostContent: Content = { body: { kind: 'text', text: '' }, headers: undefined };
+
 export interface MessageRecord {
   readonly key: BoxKey;
   readonly origin: Origin;
