@@ -1,17 +1,14 @@
 import type { Log } from '@ron/kernel';
 import { SimWorld } from '@ron/kernel/sim';
 import type { Canary } from './args.ts';
+import type { SeedOptions as Options } from './campaign.ts';
 import { runClient } from './client.ts';
 import { Machine } from './machine.ts';
 import { Nemesis } from './nemesis.ts';
 import { Session } from './session.ts';
 import { type Sighting, Sightings } from './sightings.ts';
 
-export interface SeedOptions {
-  readonly seed: number;
-  readonly canary?: Canary | undefined;
-  readonly trace?: ((line: string) => void) | undefined;
-}
+export type SeedOptions = Options<Canary>;
 
 /** Plain data: it travels between threads. */
 export interface SeedResult {

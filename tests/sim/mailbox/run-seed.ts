@@ -1,5 +1,6 @@
 import { SimWorld } from '@ron/kernel/sim';
 import { checkHistory } from '../../contract/engines/mailbox-history.ts';
+import type { SeedOptions as Options } from '../campaign.ts';
 import { describe } from '../run-seed.ts';
 import { Violation } from '../violation.ts';
 import type { Canary } from './canaries.ts';
@@ -11,11 +12,7 @@ import { produce } from './producer.ts';
 import { boxes, Recorder } from './recorder.ts';
 import { type Sighting, Sightings } from './sightings.ts';
 
-export interface SeedOptions {
-  readonly seed: number;
-  readonly canary?: Canary | undefined;
-  readonly trace?: ((line: string) => void) | undefined;
-}
+export type SeedOptions = Options<Canary>;
 
 /** Plain data: it travels between threads. */
 export interface SeedResult {

@@ -1,3 +1,5 @@
+import { Tally } from '../tally.ts';
+
 /** What a full run must have met at least once: a fault that never fires and a branch that is never taken test nothing. */
 export const expectedSightings = [
   // Faults.
@@ -49,23 +51,8 @@ export const expectedSightings = [
 export type Sighting = (typeof expectedSightings)[number];
 
 /** Counts of what was met. */
-export class Sightings {
-  readonly counts = new Map<Sighting, number>();
-
-  note(what: Sighting, times = 1): void {
-    if (times > 0) this.counts.set(what, (this.counts.get(what) ?? 0) + times);
-  }
-
-  add(counts: Iterable<readonly [Sighting, number]>): void {
-    for (const [what, times] of counts) this.note(what, times);
-  }
-
-  missing(): readonly Sighting[] {
-    return expectedSightings.filter((what) => !this.counts.has(what));
-  }
-
-  /** In the order of the list. */
-  all(): readonly (readonly [Sighting, number])[] {
-    return expectedSightings.map((what) => [what, this.counts.get(what) ?? 0] as const);
+export class Sightings extends Tally<Sighting> {
+  constructor() {
+    super(expectedSightings);
   }
 }
