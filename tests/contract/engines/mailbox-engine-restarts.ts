@@ -38,6 +38,20 @@ export function mailboxRestarts(harness: MailboxHarness): void {
     },
   );
 
+  test('a death that time alone brings about once more takes its old place among the dead', async () => {
+    await using bench = await MailboxBench.open(harness);
+    const expiring = await bench.send({ ttlMs: 1_000, deadOnExpiry: true });
+    const damaged = await bench.send();
+    await bench.pass(2_000);
+    expect(await bench.settle(bench.engine.execute({ op: 'quarantine', tenant: 't', box: 'b', id: damaged }))).toBe(
+      true,
+    );
+    const order = async () => (await bench.dead())?.map(({ id }) => id);
+    expect(await order()).toEqual([expiring, damaged]);
+    await bench.restart('kill');
+    expect(await order()).toEqual([expiring, damaged]);
+  });
+
   test('the time while the node is down does not pass', async () => {
     await using bench = await MailboxBench.open(harness);
     await bench.send({ ttlMs: 10_000 });

@@ -1,6 +1,7 @@
 import type { Content } from '../state/body.ts';
 import type { Box } from '../state/box.ts';
 import type { Delivered } from '../state/command.ts';
+import { diedMs } from '../state/dead-list.ts';
 import type { Message } from '../state/message.ts';
 import type { DeadLetter, LeasedMessage, PeekedMessage, Position } from './engine.ts';
 
@@ -28,11 +29,6 @@ export function pageOf(messages: readonly Message[]): { next: Position | undefin
   const last = messages.at(-1);
   if (last === undefined || last.boxNext === undefined) return { next: undefined };
   return { next: { order: diedMs(last), id: last.id } };
-}
-
-/** On the mailbox clock: the wall clock may jump, and then its times are not in the order of the list. */
-function diedMs({ dueMs, origin }: Message): number {
-  return dueMs - origin.deadRetentionMs;
 }
 
 /** Living messages sent after a position. The one at the position may be gone by now. */

@@ -1,3 +1,4 @@
+import { DeadList } from './dead-list.ts';
 import { Group } from './group.ts';
 import type { Message, MessageState } from './message.ts';
 import { BoxList, LaneList } from './message-list.ts';
@@ -20,8 +21,7 @@ export class Box {
   readonly name: string;
   /** All that are alive, in the order of sending. */
   readonly alive = new BoxList<Message>();
-  /** In the order of their deaths. */
-  readonly dead = new BoxList<Message>();
+  readonly dead = new DeadList();
   readonly counts: Record<Exclude<MessageState, 'gone'>, number> = { ready: 0, delayed: 0, leased: 0, dead: 0 };
   readonly counters: BoxCounters = {
     sent: 0,

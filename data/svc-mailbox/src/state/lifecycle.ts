@@ -96,7 +96,7 @@ export class Lifecycle {
     this.messages.set(message.id, message);
     this.#reasonBytes += reasonBytesOf(message.failures);
     if (origin.address !== undefined) this.addressed.add(message);
-    if (state === 'dead') box.dead.push(message);
+    if (state === 'dead') box.dead.bury(message);
     else {
       box.alive.push(message);
       if (origin.group !== undefined) box.join(message, origin.group);
@@ -193,11 +193,11 @@ export class Lifecycle {
     const { box, origin } = message;
     message.lane?.remove(message);
     box.alive.remove(message);
-    box.dead.push(message);
     this.ledger.move(message, 'dead');
     message.cause = cause;
     message.deadWallMs = atMs + this.#wallOffsetMs;
     message.dueMs = atMs + origin.deadRetentionMs;
+    box.dead.bury(message);
     this.counters.dead[cause] += 1;
     this.#schedule(message);
     this.#leaveGroup(message);

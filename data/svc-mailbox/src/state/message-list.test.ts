@@ -16,7 +16,8 @@ interface List {
   readonly last: Item | undefined;
   readonly length: number;
   push(item: Item): void;
-  unshift(item: Item): void;
+  insertAfter?(previous: Item | undefined, item: Item): void;
+  unshift?(item: Item): void;
   remove(item: Item): void;
 }
 
@@ -42,13 +43,15 @@ test('lists of both kinds behave as arrays, share their items, and refuse what a
   const action = fc.record({
     list: fc.nat({ max: 3 }),
     item: fc.nat({ max: 7 }),
-    kind: fc.constantFrom('push', 'unshift', 'remove'),
+    kind: fc.constantFrom('push', 'put', 'remove'),
+    // The box list takes an item anywhere, the lane at its ends.
+    after: fc.nat({ max: 8 }),
   });
   fc.assert(
     fc.property(fc.array(action, { maxLength: 80 }), (actions) => {
       const lists = createLists();
       const items = Array.from({ length: 8 }, () => new Item());
-      for (const { list: which, item: index, kind } of actions) {
+      for (const { list: which, item: index, kind, after } of actions) {
         const chosen = lists[which]!;
         const item = items[index]!;
         const { list, model } = chosen;
@@ -58,10 +61,17 @@ test('lists of both kinds behave as arrays, share their items, and refuse what a
             model.splice(model.indexOf(item), 1);
           } else expect(() => list.remove(item)).toThrow('is not in this');
         } else if (lists.some((each) => each.kind === chosen.kind && each.model.includes(item))) {
-          expect(() => list[kind](item)).toThrow('already');
+          expect(() => list.push(item)).toThrow('already');
+        } else if (kind === 'push') {
+          list.push(item);
+          model.push(item);
+        } else if (list.insertAfter === undefined) {
+          list.unshift?.(item);
+          model.unshift(item);
         } else {
-          list[kind](item);
-          model[kind](item);
+          const at = Math.min(after, model.length);
+          list.insertAfter(model[at - 1], item);
+          model.splice(at, 0, item);
         }
         for (const each of lists) {
           const indices = each.model.map((member) => items.indexOf(member));

@@ -89,24 +89,21 @@ export class BoxList<T extends BoxLinks<T>> {
   }
 
   push(item: T): void {
-    if (item.boxList !== undefined) throw new Error('the item is in a box already');
-    const last = this.#last;
-    item.boxList = this;
-    item.boxPrev = last;
-    if (last === undefined) this.#first = item;
-    else last.boxNext = item;
-    this.#last = item;
-    this.#length += 1;
+    this.insertAfter(this.#last, item);
   }
 
-  unshift(item: T): void {
+  /** Right after `previous`, which must be in this list; undefined: first. */
+  insertAfter(previous: T | undefined, item: T): void {
     if (item.boxList !== undefined) throw new Error('the item is in a box already');
-    const first = this.#first;
+    if (previous !== undefined && previous.boxList !== this) throw new Error('the item is not in this box');
+    const next = previous === undefined ? this.#first : previous.boxNext;
     item.boxList = this;
-    item.boxNext = first;
-    if (first === undefined) this.#last = item;
-    else first.boxPrev = item;
-    this.#first = item;
+    item.boxPrev = previous;
+    item.boxNext = next;
+    if (previous === undefined) this.#first = item;
+    else previous.boxNext = item;
+    if (next === undefined) this.#last = item;
+    else next.boxPrev = item;
     this.#length += 1;
   }
 

@@ -1,4 +1,5 @@
 import type { BoxKey } from './command.ts';
+import { diedMs } from './dead-list.ts';
 import type { KeptKey, Standing } from './facts.ts';
 import type { Machine } from './machine.ts';
 import { type Failure, failuresMax, Message, type Origin } from './message.ts';
@@ -77,8 +78,7 @@ export class Restorer {
     const all = [...this.#messages.values()];
     const dead = all.filter(({ standing }) => standing.state === 'dead');
     const alive = all.filter(({ standing }) => standing.state !== 'dead');
-    // By the mailbox clock: the wall clock may have jumped.
-    dead.sort((a, b) => diedMs(a) - diedMs(b));
+    dead.sort((a, b) => deathMs(a) - deathMs(b));
     alive.sort((a, b) => a.standing.order - b.standing.order);
     for (const message of alive) this.#link(message);
     for (const message of dead) this.#link(message);
@@ -97,8 +97,8 @@ export class Restorer {
   }
 }
 
-function diedMs({ standing, origin }: Restored): number {
-  return standing.dueMs - origin.deadRetentionMs;
+function deathMs({ standing: { dueMs }, origin }: Restored): number {
+  return diedMs({ dueMs, origin });
 }
 
 function isSame(one: Failure, other: Failure | undefined): boolean {
