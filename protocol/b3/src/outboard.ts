@@ -74,8 +74,8 @@ export interface OutboardVerifier {
    * wrong. Parents are checked from the root down, each one once. A failure changes nothing: another copy may be tried.
    */
   verifyGroup(index: number, bytes: Uint8Array): void;
-  /** Checks every parent that was not needed yet. */
-  verifyParents(): void;
+  /** Checks the parents above `count` groups from `first` on that were not needed yet; those of all by default. */
+  verifyParents(first?: number, count?: number): void;
 }
 
 /** Throws `VerificationError` when the outboard's form is wrong. Memory: one bit for each parent. */
@@ -150,9 +150,10 @@ class LazyVerifier implements OutboardVerifier {
     if (index === this.groupCount - 1) this.#sizeProven = true;
   }
 
-  verifyParents(): void {
+  verifyParents(first = 0, count = this.groupCount): void {
+    const end = Math.min(first + count, this.groupCount);
     // Every parent lies on the way to the group at which its right side starts; the walk skips what is checked.
-    for (let index = 0; index < this.groupCount; index++) this.#descend(index);
+    for (let index = first; index < end; index++) this.#descend(index);
   }
 
   /** Walks to a group, checking what was not checked yet; returns the chaining value that the group must have. */

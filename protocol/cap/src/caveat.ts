@@ -1,8 +1,9 @@
 import { canonicalJson, type JsonValue } from '@ron/naming';
 import type { CapabilityLimits, Right } from '@ron/proto/capability';
+import { decodeBase64Url } from './base64url.ts';
 import { parseCidr } from './cidr.ts';
 import { decodeCanonicalObject } from './identifier.ts';
-import { cidrsMax, partyBytesMax, prefixBytesMax } from './limits.ts';
+import { cidrsMax, holderKeyBytes, partyBytesMax, prefixBytesMax } from './limits.ts';
 import { refuse } from './refuse.ts';
 
 /** One condition: an object with exactly one member. All conditions of a token must hold. */
@@ -17,7 +18,7 @@ export type Caveat =
   /** The caller's address is in one of these ranges. */
   | { readonly cidr: readonly string[] }
   | { readonly audience: string }
-  /** Binding to a key of the holder. Reserved: denies until it is specified. */
+  /** Raw Ed25519 public key of the holder, base64url: every request needs a proof made with it. */
   | { readonly key: string };
 
 const methods: ReadonlySet<unknown> = new Set(['read', 'write', 'delete', 'list', 'admin']);
@@ -37,6 +38,12 @@ export function decodeCaveat(bytes: Uint8Array): Caveat | undefined {
   return value !== undefined && isCaveat(value) ? value : undefined;
 }
 
+/** The 32 bytes of a `key` caveat's value; undefined for any other text. */
+export function decodeHolderKey(text: string): Uint8Array | undefined {
+  const bytes = text.length === 43 ? decodeBase64Url(text) : undefined;
+  return bytes?.byteLength === holderKeyBytes ? bytes : undefined;
+}
+
 function isCaveat(value: Readonly<Record<string, unknown>>): value is Caveat {
   const [member, ...others] = Object.keys(value);
   return member !== undefined && others.length === 0 && isValid(member, value[member]);
@@ -53,8 +60,9 @@ function isValid(member: string, value: unknown): boolean {
       return isObject(value) && Object.entries(value).every(([name, limit]) => isLimit(name, limit));
     case 'cidr':
       return Array.isArray(value) && value.length > 0 && value.length <= cidrsMax && value.every(isCidr);
-    case 'audience':
     case 'key':
+      return typeof value === 'string' && decodeHolderKey(value) !== undefined;
+    case 'audience':
       return typeof value === 'string' && value !== '' && encoder.encode(value).byteLength <= partyBytesMax;
     default:
       return false;

@@ -9,11 +9,15 @@ import { refuse } from './refuse.ts';
 /** HMAC with the 512-bit hash truncated to 256 bits: a key of 32 bytes, a tag of 32 bytes. */
 export type Hmac = (key: Uint8Array, message: Uint8Array) => Uint8Array;
 
-/** A capability taken apart. Nothing in it is proven: only the holder of the root key can check the tag. */
-export interface Token {
+/** What a capability of either scheme says, in the order of its making. */
+export interface Claims {
   readonly identifier: Identifier;
   readonly identifierBytes: Uint8Array;
   readonly caveats: readonly TokenCaveat[];
+}
+
+/** An HMAC chain taken apart. Nothing in it is proven: only the holder of the root key can check the tag. */
+export interface Token extends Claims {
   readonly tag: Uint8Array;
 }
 
@@ -81,7 +85,7 @@ export function chain(tag: Uint8Array, caveats: readonly Uint8Array[], hmac: Hma
 }
 
 /** The binary form of a text. */
-export function bytesFromText(text: string): Uint8Array {
+function bytesFromText(text: string): Uint8Array {
   if (text.length > capabilityTextMax) refuse('cap.size', `a capability has at most ${capabilityTextMax} characters`);
   if (!text.startsWith(textPrefix)) refuse('cap.prefix', `a capability starts with ${textPrefix}`);
   const bytes = decodeBase64Url(text.slice(textPrefix.length));

@@ -2,7 +2,7 @@ import type { CapabilityLimits, CapabilityView, Right } from '@ron/proto/capabil
 import type { ScopeMethod } from '@ron/proto/contract';
 import { type Cidr, cidrContains, parseAddressBytes, parseCidr } from './cidr.ts';
 import { rightsAllow } from './rights.ts';
-import { parseToken, type Token } from './token.ts';
+import { type Claims, parseToken } from './token.ts';
 
 /** What a token's caveats amount to together. Says nothing about whether the token is genuine. */
 export interface Grant {
@@ -16,29 +16,35 @@ export interface Grant {
   /** One range of each inner list must hold the caller. */
   readonly cidrs: readonly (readonly Cidr[])[];
   readonly audiences: readonly string[];
-  /** False when a caveat is unknown or reserved: then nothing is allowed. */
+  /** The holder's public key, base64url: without a proof made with it a request is refused. */
+  readonly key: string | undefined;
+  /** False when a caveat is unknown, or two bind to different keys: then nothing is allowed. */
   readonly understood: boolean;
 }
 
-export function grantOf(token: Token): Grant {
+export function grantOf(token: Pick<Claims, 'identifier' | 'caveats'>): Grant {
   const rights: (readonly Right[])[] = [];
   const cidrs: (readonly Cidr[])[] = [];
   const audiences = [token.identifier.audience];
   const limits: CapabilityLimits = {};
   let [notBeforeMs, expiresAtMs, understood] = [-Infinity, Infinity, true];
+  let key: string | undefined;
   // The minter's rights come first. A token that begins otherwise allows nothing, whatever its holders add.
   const first = token.caveats[0]?.caveat;
   if (first === undefined || !('rights' in first)) rights.push([]);
   for (const { caveat } of token.caveats) {
-    if (caveat === undefined || 'key' in caveat) understood = false;
+    if (caveat === undefined) understood = false;
     else if ('rights' in caveat) rights.push(caveat.rights);
     else if ('nbf' in caveat) notBeforeMs = Math.max(notBeforeMs, caveat.nbf);
     else if ('exp' in caveat) expiresAtMs = Math.min(expiresAtMs, caveat.exp);
     else if ('cidr' in caveat) cidrs.push(caveat.cidr.map((range) => parseCidr(range)!));
     else if ('audience' in caveat) audiences.push(caveat.audience);
-    else tighten(limits, caveat.limits);
+    else if ('limits' in caveat) tighten(limits, caveat.limits);
+    // One request carries one proof, so nobody can satisfy two keys.
+    else if (key !== undefined && key !== caveat.key) understood = false;
+    else key = caveat.key;
   }
-  return { rights, notBeforeMs, expiresAtMs, limits, cidrs, audiences, understood };
+  return { rights, notBeforeMs, expiresAtMs, limits, cidrs, audiences, key, understood };
 }
 
 export function grantAllows(grant: Grant, method: ScopeMethod, resource: string): boolean {
@@ -57,13 +63,13 @@ export function grantAdmits(grant: Grant, remote: string): boolean {
   return grant.cidrs.every((ranges) => ranges.some((range) => cidrContains(range, address)));
 }
 
-/** What a capability says of itself, unproven: for `ron cap show` and for people. */
+/** What an HMAC chain says of itself, unproven: for `ron cap show` and for people. Biscuit containers are refused (`cap.prefix`). */
 export function inspect(capability: string | Uint8Array): CapabilityView {
   const token = parseToken(capability);
   return viewOf(token, grantOf(token));
 }
 
-export function viewOf(token: Token, grant: Grant): CapabilityView {
+export function viewOf(token: Claims, grant: Grant): CapabilityView {
   const { id, subject, tenant, audience } = token.identifier;
   return {
     id,
@@ -74,6 +80,7 @@ export function viewOf(token: Token, grant: Grant): CapabilityView {
     ...(grant.notBeforeMs === -Infinity ? {} : { not_before: grant.notBeforeMs }),
     ...(grant.expiresAtMs === Infinity ? {} : { expires_at: grant.expiresAtMs }),
     limits: { ...grant.limits },
+    ...(grant.key === undefined ? {} : { key: grant.key }),
     caveats: token.caveats.length,
   };
 }

@@ -14,14 +14,22 @@ export interface RequestHeader {
   readonly traceparent?: string;
   /** Same key and body within 24 h: same outcome. At most 128 printable ASCII characters. */
   readonly idempotency_key?: string;
+  /** That the caller holds the key which its capability is bound to: docs/specs/cap.md. At most 512 printable ASCII characters. */
+  readonly proof?: string;
+  /** The caller wants the proof that the call is in the audit log: `receipt` of the answer's header. */
+  readonly receipt?: true;
   /** Length of the body that follows, when the caller knows it. A hint for early refusal. */
   readonly body_bytes?: number;
+  /** The address of whoever the caller speaks for. An acceptor reads it only from peers that it was told to trust. */
+  readonly remote?: string;
 }
 
 /** Header of RESP|START. Unknown fields are kept and may be ignored. */
 export interface AnswerHeader extends JsonObjectLike {
   readonly corr_id?: string;
   readonly body_bytes?: number;
+  /** docs/specs/audit.md */
+  readonly receipt?: string;
 }
 
 /** Header of a frame of body bytes. Unknown fields are kept and may be ignored. */
@@ -40,6 +48,9 @@ const corrIdPattern = /^[A-Za-z0-9_-]{8,64}$/;
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 const operationPattern = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 const idempotencyPattern = /^[\x21-\x7e]{1,128}$/;
+const proofPattern = /^[\x21-\x7e]{1,512}$/;
+const receiptPattern = /^[\x21-\x7e]{1,12288}$/;
+const remotePattern = /^(unix|[0-9A-Fa-f:.]{2,45})$/;
 const objectPattern = /^b3:[0-9a-f]{64}$/;
 
 type FieldCheck = (value: JsonValue) => boolean;
@@ -56,11 +67,15 @@ const requestChecks = new Map<string, FieldCheck>([
   ['deadline_ms', isCount],
   ['traceparent', matches(traceparentPattern)],
   ['idempotency_key', matches(idempotencyPattern)],
+  ['proof', matches(proofPattern)],
+  ['receipt', (value) => value === true],
   ['body_bytes', isCount],
+  ['remote', matches(remotePattern)],
 ]);
 const answerChecks = new Map<string, FieldCheck>([
   ['corr_id', matches(corrIdPattern)],
   ['body_bytes', isCount],
+  ['receipt', matches(receiptPattern)],
 ]);
 const dataChecks = new Map<string, FieldCheck>([
   ['obj', matches(objectPattern)],

@@ -65,6 +65,8 @@ export const limits = {
   decompressedBytesMax: 8_388_608,
   /** Nesting of arrays and objects in any JSON from outside. */
   jsonDepthMax: 32,
+  /** Members and entries of any JSON from outside: a thousand descriptors fit. That many different keys take some 20 ms. */
+  jsonItemsMax: 20_000,
 
   /** An encoded capability. */
   capabilityBytesMax: 4_096,

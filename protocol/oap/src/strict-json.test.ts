@@ -7,6 +7,12 @@ import { parseStrictJson, parseStrictObject } from './strict-json.ts';
 const bounds = { bytesMax: 1_000_000 };
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
+/** Objects in an array that have so many items in all; an odd one out is a number. */
+function nested(count: number): string {
+  const objects = Array.from({ length: count >> 1 }, (_, at) => `{"k${at}":1}`);
+  return [...objects, ...(count % 2 === 1 ? ['1'] : [])].join(',');
+}
+
 function codeOf(run: () => unknown): string {
   try {
     run();
@@ -18,6 +24,19 @@ function codeOf(run: () => unknown): string {
 }
 
 describe('parseStrictJson', () => {
+  it('refuses malformed text without quoting it anywhere: it may be a secret', () => {
+    for (const text of ['ronr_canary', '{"refresh_token":"canary}', '{"secret":"canary"} x', '["canary"']) {
+      try {
+        parseStrictJson(text, bounds);
+        expect.unreachable();
+      } catch (error) {
+        const { message, cause } = error as RonError;
+        expect(`${message} ${String(cause)} ${JSON.stringify((error as RonError).details)}`).not.toContain('canary');
+        expect((error as RonError).code).toBe('bad_request');
+      }
+    }
+  });
+
   it('reads what JSON.stringify wrote, from text and bytes', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), fc.constantFrom(undefined, 1), (value, indent) => {
@@ -78,6 +97,22 @@ describe('parseStrictJson', () => {
   it('accepts quotes, colons and brackets inside strings', () => {
     const value = { 'a:"\\': '{[:"\\', b: ['\\\\"', { c: ':::' }] };
     expect(parseStrictJson(JSON.stringify(value), bounds)).toEqual(value);
+  });
+
+  describe.each([
+    [
+      'members of one object',
+      (count: number) => `{${Array.from({ length: count }, (_, at) => `"k${at}":1`).join(',')}}`,
+    ],
+    ['entries', (count: number) => `[${Array.from({ length: count }, () => 1).join(',')}]`],
+    ['objects of one member, each an item itself', (count: number) => `{"a":[${nested(count - 1)}]}`],
+  ])('%s', (_name, textOf) => {
+    it.each([-1, 0, 1])('are bounded at jsonItemsMax %i, before they are parsed', (delta) => {
+      const text = textOf(limits.jsonItemsMax + delta);
+      expect(codeOf(() => parseStrictJson(text, bounds))).toBe(delta > 0 ? 'bad_request' : 'accepted');
+      expect(codeOf(() => parseStrictJson(text, { ...bounds, itemsMax: 1e9 }))).toBe('accepted');
+      if (delta > 0) expect(codeOf(() => parseStrictJson(text.slice(0, -1), bounds))).toBe('bad_request');
+    });
   });
 
   it.each([-1, 0, 1])('bounds the depth at jsonDepthMax %i', (delta) => {

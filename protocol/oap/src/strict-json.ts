@@ -11,6 +11,11 @@ export interface StrictJsonLimits {
   readonly bytesMax: number;
   /** Nesting of arrays and objects; a scalar has depth 0. Default `jsonDepthMax`, 32. */
   readonly depthMax?: number;
+  /**
+   * Members of objects and entries of arrays; an empty one counts as one. Default `jsonItemsMax`, 20,000: keys that
+   * all differ take far longer than their bytes.
+   */
+  readonly itemsMax?: number;
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -19,6 +24,7 @@ const encoder = new TextEncoder();
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
+const COMMA = 0x2c;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
@@ -38,12 +44,14 @@ export function parseStrictJson(input: Uint8Array | string, bounds: StrictJsonLi
     throw new RonError('payload_too_large', 'the JSON text is too long', { details: { bytes_max: bounds.bytesMax } });
   }
   const text = typeof input === 'string' ? input : decodeUtf8(input);
-  const members = scanMembers(text, bounds.depthMax ?? limits.jsonDepthMax);
+  const { depthMax = limits.jsonDepthMax, itemsMax = limits.jsonItemsMax } = bounds;
+  const members = scanMembers(text, depthMax, itemsMax);
   let value: JsonValue;
   try {
     value = JSON.parse(text) as JsonValue;
-  } catch (cause) {
-    throw new RonError('bad_request', 'the JSON text is malformed', { cause });
+  } catch {
+    // The parser's message quotes the text around the fault, which may be a secret: it is not passed on to a log.
+    throw new RonError('bad_request', 'the JSON text is malformed');
   }
   // Decoded UTF-8 has no lone surrogates; they come from escapes or from the caller's own string.
   const checkStrings = typeof input === 'string' || text.includes('\\');
@@ -78,21 +86,31 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Counts members and bounds the nesting. On malformed text the count means nothing; `JSON.parse` refuses it next. */
-function scanMembers(text: string, depthMax: number): number {
+/**
+ * Counts members and bounds the nesting and the items, before anything is made of them. On malformed text the count means
+ * nothing; `JSON.parse` refuses it next.
+ */
+function scanMembers(text: string, depthMax: number, itemsMax: number): number {
   let depth = 0;
   let members = 0;
+  // An item follows the beginning of what it is in, or a comma.
+  let items = 0;
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);
     if (unit === QUOTE) {
       at = endOfString(text, at);
       if (at < 0) break;
     } else if (unit === COLON) members++;
+    else if (unit === COMMA) items++;
     else if (unit === OPEN_OBJECT || unit === OPEN_ARRAY) {
+      items++;
       if (++depth > depthMax) {
         throw new RonError('bad_request', 'the JSON text is nested too deeply', { details: { depth_max: depthMax } });
       }
     } else if (unit === CLOSE_OBJECT || unit === CLOSE_ARRAY) depth--;
+    if (items > itemsMax) {
+      throw new RonError('bad_request', 'the JSON text has too many members', { details: { items_max: itemsMax } });
+    }
   }
   return members;
 }

@@ -42,6 +42,35 @@ export interface OperationLimits {
   readonly timeoutMs?: number;
 }
 
+/**
+ * What the audit log keeps of a call beside who, what, when and the outcome. Fields are listed one by one, so that a
+ * secret never gets in by being added to a DTO.
+ */
+export interface AuditRule {
+  /**
+   * `privileged`: the intent is on stable storage before the handler runs and the outcome before the answer, and the
+   * call is refused (`unavailable`) when the log cannot be written; refusals are kept too. `event`: through a bounded
+   * queue; what finds it full is counted, and the count is kept.
+   */
+  readonly level: 'privileged' | 'event';
+  /** Fields of the input, at most 512 characters of each are kept. */
+  readonly input?: readonly string[];
+  /** Fields of the output. */
+  readonly output?: readonly string[];
+}
+
+/** Operations that share a quota. */
+export const routeClasses = ['reads', 'writes', 'messages', 'admin'] as const;
+export type RouteClass = (typeof routeClasses)[number];
+
+/** Administration by its scope, messages by theirs, and of the rest what changes something and what does not. */
+export function routeClassOf({ routeClass, scopes, mutation }: Operation): RouteClass {
+  if (routeClass !== undefined) return routeClass;
+  if (scopes.some(({ resource }) => resource.startsWith('admin/'))) return 'admin';
+  if (scopes.some(({ resource }) => resource.startsWith('box/'))) return 'messages';
+  return mutation === true ? 'writes' : 'reads';
+}
+
 export interface Operation {
   readonly summary: string;
   readonly input: TSchema;
@@ -60,6 +89,24 @@ export interface Operation {
    * input field: only while that field is above 0.
    */
   readonly waits?: true | string;
+  /**
+   * Changes nothing of the caller's, but what it answers with is gone for others until a lease ends: a call that nobody knows
+   * the end of is not made again.
+   */
+  readonly leases?: true;
+  /** Gives back what the node holds (a lease, an upload, stored bytes): refused last under pressure. */
+  readonly frees?: true;
+  /** Work out of proportion to its answer, a listing or a report: refused before other reads under pressure. */
+  readonly costly?: true;
+  /**
+   * What it is refused with under pressure, in this order, where the fields above do not tell it: without this, who needs no
+   * right goes with the costly.
+   */
+  readonly shedAs?: 'write' | 'costly' | 'read' | 'free';
+  /** Which of a tenant's quotas it counts against beside the general one. Default: by scopes and `mutation`. */
+  readonly routeClass?: RouteClass;
+  /** Without one, the call leaves no trace in the audit log. */
+  readonly audit?: AuditRule;
   readonly limits?: OperationLimits;
   readonly http?: readonly HttpRoute[];
 }
@@ -69,6 +116,11 @@ export interface Contract {
   readonly name: string;
   /** OAP `app_proto_id`. */
   readonly app: number;
+  /**
+   * What `admin/…` means here is kept apart by tenant, and each call looks at its own. Otherwise it is the whole node's,
+   * and no capability that belongs to a tenant gets to it.
+   */
+  readonly administersTenants?: true;
   readonly operations: Readonly<Record<string, Operation>>;
 }
 

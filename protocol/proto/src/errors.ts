@@ -44,6 +44,8 @@ export interface RonErrorOptions {
   readonly details?: Readonly<Record<string, unknown>>;
   /** For the log only. */
   readonly cause?: unknown;
+  /** For the audit log only, a word of `[a-z_]`: why, where the caller is not to learn it. Such a refusal is always kept. */
+  readonly auditReason?: string;
 }
 
 /** A refusal that may be shown to the caller. Anything else that is thrown becomes `internal`. */
@@ -52,12 +54,14 @@ export class RonError extends Error {
   readonly code: ErrorCode;
   readonly retryAfterMs: number | undefined;
   readonly details: Readonly<Record<string, unknown>> | undefined;
+  readonly auditReason: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: RonErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfterMs = options.retryAfterMs;
     this.details = options.details;
+    this.auditReason = options.auditReason;
   }
 
   get retryable(): boolean {

@@ -2,8 +2,9 @@ import { type TSchema, Type } from 'typebox';
 import { CapabilityView } from './capability.ts';
 import { defineContract, type HttpRoute } from './contract.ts';
 import { Address, Count, Cursor, Durability, NameText, PathText, strict, TimeMs } from './fields.ts';
+import { hydrateOperation } from './hydration.ts';
 import { mailboxOperations } from './mailbox.ts';
-import { NameRecord, Resolution } from './names.ts';
+import { NameRecord, nameRemoved, nameSet, Resolution } from './names.ts';
 import { HeaderText, ReadOutput, readFields, readRoutes } from './reading.ts';
 import {
   CollectInput,
@@ -151,6 +152,7 @@ export const gatewayContract = defineContract({
       http: [{ method: 'POST', path: '/o/has', json: true, reply: 'json' }],
     },
     ...uploadOperations,
+    hydrate: hydrateOperation,
     resolve: {
       summary: 'The signed record of a name',
       input: Type.Object({ name: NameText, fresh: Type.Optional(Type.Boolean()) }, strict),
@@ -175,6 +177,7 @@ export const gatewayContract = defineContract({
       errors: ['not_found', 'conflict', 'insufficient_storage', 'integrity'],
       scopes: [{ method: 'write', resource: 'n/{name}' }],
       mutation: true,
+      audit: nameSet,
       http: [
         {
           method: 'PUT',
@@ -191,7 +194,9 @@ export const gatewayContract = defineContract({
       output: Type.Object({ name: NameText, version: Count }, strict),
       errors: ['not_found', 'conflict', 'insufficient_storage', 'integrity'],
       scopes: [{ method: 'delete', resource: 'n/{name}' }],
+      frees: true,
       mutation: true,
+      audit: nameRemoved,
       http: [{ method: 'DELETE', path: '/name/*name', headers: { 'if-match': 'if_match' }, reply: 'json' }],
     },
     history: {
@@ -207,6 +212,7 @@ export const gatewayContract = defineContract({
       output: Type.Object({ records: Type.Array(NameRecord), cursor: Type.Optional(Cursor) }, strict),
       errors: ['not_found', 'integrity'],
       scopes: [{ method: 'read', resource: 'n/{path}' }],
+      costly: true,
       http: [{ method: 'GET', path: '/name/*path', query: ['cursor', 'limit'], reply: 'json' }],
     },
     list_names: {
@@ -222,6 +228,7 @@ export const gatewayContract = defineContract({
       output: Type.Object({ names: Type.Array(NameRecord), cursor: Type.Optional(Cursor) }, strict),
       errors: ['integrity'],
       scopes: [{ method: 'list', resource: 'n/{prefix}' }],
+      costly: true,
       http: [{ method: 'GET', path: '/names', query: ['prefix', 'cursor', 'limit'], reply: 'json' }],
     },
     mailbox_send: mailboxOperations.send,
@@ -242,6 +249,8 @@ export const gatewayContract = defineContract({
       output: CapabilityView,
       errors: [],
       scopes: [],
+      // Its answer is in the capability itself, and whoever passes calls on asks it about each new one.
+      shedAs: 'read',
       http: [{ method: 'GET', path: '/passport/whoami', reply: 'json' }],
     },
     why: {
@@ -249,9 +258,11 @@ export const gatewayContract = defineContract({
     },
     collect: {
       ...adminOperation('Garbage collection', '/admin/collect', CollectInput, CollectOutput, 600_000),
+      audit: { level: 'privileged', input: ['dry_run'], output: ['trashed', 'purged'] },
     },
     undelete: {
       ...adminOperation('Out of the trash', '/admin/undelete', Type.Object({ address: Address }, strict), StatOutput),
+      audit: { level: 'privileged', input: ['address'] },
     },
     scrub: {
       ...adminOperation('Verify everything stored', '/admin/scrub', ScrubInput, ScrubOutput),

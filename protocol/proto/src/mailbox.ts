@@ -205,6 +205,7 @@ export const mailboxOperations = {
     errors: ['insufficient_storage'],
     scopes: read,
     waits: 'wait_ms',
+    leases: true,
     limits: { timeoutMs: limit.waitMsMax + 10_000 },
   },
   ack: {
@@ -216,6 +217,7 @@ export const mailboxOperations = {
     ),
     errors: ['conflict', 'insufficient_storage'],
     scopes: read,
+    frees: true,
     mutation: true,
   },
   nack: {
@@ -235,6 +237,7 @@ export const mailboxOperations = {
     ),
     errors: ['conflict', 'insufficient_storage'],
     scopes: read,
+    frees: true,
     mutation: true,
   },
   extend: {
@@ -246,6 +249,7 @@ export const mailboxOperations = {
     ),
     errors: ['conflict', 'insufficient_storage'],
     scopes: read,
+    frees: true,
     mutation: true,
   },
   remove: {
@@ -254,7 +258,9 @@ export const mailboxOperations = {
     output: Type.Object({ id: MessageId }, strict),
     errors: ['not_found', 'insufficient_storage'],
     scopes: remove,
+    frees: true,
     mutation: true,
+    audit: { level: 'event', input: ['box', 'id'] },
     http: [{ method: 'DELETE', path: '/mailbox/:box/:id', reply: 'json' }],
   },
   subscribe: {
@@ -281,6 +287,7 @@ export const mailboxOperations = {
     scopes: read,
     body: 'out',
     waits: true,
+    leases: true,
     http: [
       {
         method: 'GET',
@@ -298,6 +305,7 @@ export const mailboxOperations = {
     output: Type.Object({ messages: Type.Array(DeadMessage), cursor: Type.Optional(Cursor) }, strict),
     errors: ['not_found'],
     scopes: read,
+    costly: true,
     http: [{ method: 'GET', path: '/mailbox/:box/dlq', query: ['cursor', 'limit'], reply: 'json' }],
   },
   redrive: {
@@ -320,7 +328,9 @@ export const mailboxOperations = {
     ),
     errors: ['not_found', 'insufficient_storage'],
     scopes: remove,
+    frees: true,
     mutation: true,
+    audit: { level: 'event', input: ['box', 'ids'], output: ['purged'] },
   },
   stats: {
     summary: 'Depths, ages and counts of a box',
@@ -336,6 +346,7 @@ export const mailboxOperations = {
     output: Type.Object({ boxes: Type.Array(BoxStats), cursor: Type.Optional(Cursor) }, strict),
     errors: [],
     scopes: [{ method: 'list', resource: 'box/' }],
+    costly: true,
     http: [{ method: 'GET', path: '/mailbox', query: ['cursor', 'limit'], reply: 'json' }],
   },
 } as const;

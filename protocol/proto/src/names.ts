@@ -28,6 +28,10 @@ export const Resolution = Type.Object(
 
 const ifVersion = Type.Optional(Count);
 
+/** Who follows the log sees every version of every name, so that a node cannot show two histories. */
+export const nameSet = { level: 'event', input: ['name', 'address'], output: ['version', 'prev'] } as const;
+export const nameRemoved = { level: 'event', input: ['name'], output: ['version'] } as const;
+
 export const indexContract = defineContract({
   name: 'index',
   app: 0x0302,
@@ -56,6 +60,7 @@ export const indexContract = defineContract({
       errors: ['conflict', 'insufficient_storage', 'integrity'],
       scopes: [{ method: 'write', resource: 'n/{name}' }],
       mutation: true,
+      audit: nameSet,
     },
     remove: {
       summary: 'Forget a name. Its versions go on counting when it is set again',
@@ -64,6 +69,7 @@ export const indexContract = defineContract({
       errors: ['not_found', 'conflict', 'insufficient_storage', 'integrity'],
       scopes: [{ method: 'delete', resource: 'n/{name}' }],
       mutation: true,
+      audit: nameRemoved,
     },
     history: {
       summary: 'Versions of a name, newest first',

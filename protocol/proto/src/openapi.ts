@@ -19,11 +19,19 @@ const pipelineErrors: readonly ErrorCode[] = [
 
 const schemaDialect = 'https://json-schema.org/draft/2020-12/schema';
 
-/** An OpenAPI 3.1 document of a contract's HTTP routes. Pure: the same contract gives the same document. */
-export function openApiOf(contract: Contract, version = '1'): JsonObject {
+/**
+ * An OpenAPI 3.1 document of the HTTP routes of these contracts. Pure: the same contracts give the same document. The
+ * operations of the first have their own names, those of the others their contract's before it.
+ */
+export function openApiOf(contracts: readonly Contract[], version = '1'): JsonObject {
   const paths: Record<string, JsonObject> = {};
   const shapes = new Map<string, string>();
-  for (const [name, operation] of Object.entries(contract.operations)) {
+  const operations = contracts.flatMap((contract, place) =>
+    Object.entries(contract.operations).map(
+      ([name, operation]) => [place === 0 ? name : `${contract.name}_${name}`, operation] as const,
+    ),
+  );
+  for (const [name, operation] of operations) {
     (operation.http ?? []).forEach((route, index) => {
       const template = templateOf(route.path);
       // OpenAPI holds two templates that differ in parameter names alone for the same path: the first one is kept.
@@ -38,10 +46,10 @@ export function openApiOf(contract: Contract, version = '1'): JsonObject {
     openapi: '3.1.0',
     jsonSchemaDialect: schemaDialect,
     info: {
-      title: `RON ${contract.name}`,
+      title: 'RON',
       version,
       description:
-        'Content-addressed objects, names and mailboxes. Every refusal is the error envelope, with a code of one table.',
+        'Content-addressed objects, names and mailboxes, and what they are trusted by. Every refusal is the error envelope, with a code of one table.',
     },
     paths,
     components: {
@@ -106,6 +114,9 @@ function operationOf(
   if (operation.mutation) {
     const schema = { type: 'string', minLength: 1, maxLength: 128 };
     parameters.push({ name: 'idempotency-key', in: 'header', required: false, schema });
+  }
+  if (operation.audit !== undefined) {
+    parameters.push({ name: 'ron-receipt', in: 'header', required: false, schema: { type: 'string', enum: ['1'] } });
   }
   return {
     operationId: index === 0 ? name : `${name}_${index + 1}`,

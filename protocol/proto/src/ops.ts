@@ -8,7 +8,16 @@ export const Readiness = Type.Object(
   {
     ready: Type.Boolean(),
     gates: Type.Array(
-      Type.Object({ gate: Type.String(), ok: Type.Boolean(), reason: Type.Optional(Type.String()) }, strict),
+      Type.Object(
+        {
+          gate: Type.String(),
+          ok: Type.Boolean(),
+          reason: Type.Optional(Type.String()),
+          value: Type.Optional(Type.Number({ description: 'what was measured, in the unit of the gate' })),
+          bound: Type.Optional(Type.Number({ description: 'from where on the gate is not ok' })),
+        },
+        strict,
+      ),
     ),
   },
   strict,

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { HttpRoute } from './contract.ts';
+import { CacheState } from './edge.ts';
 import { Address, Bytes, Count, strict } from './fields.ts';
 
 /** A request header as it came; its own grammar decides later. */
@@ -41,6 +42,9 @@ export const ReadOutput = Type.Object(
     /** `*` on what everyone may read anyway, so that sandboxed pages can load their own modules and fonts. */
     access_control_allow_origin: Type.Optional(Type.Literal('*')),
     location: Type.Optional(Type.String()),
+    /** Whether the edge had the bytes, and for how many seconds; absent where it does not know. */
+    cache: Type.Optional(CacheState),
+    age: Type.Optional(Count),
     name: Type.Optional(Type.String({ maxLength: 759, description: 'percent-encoded UTF-8, as in a URL' })),
     name_version: Type.Optional(Count),
   },
@@ -61,6 +65,8 @@ const replyHeaders = {
   accept_ranges: 'accept-ranges',
   access_control_allow_origin: 'access-control-allow-origin',
   location: 'location',
+  cache: 'x-cache',
+  age: 'age',
   name: 'ron-name',
   name_version: 'ron-name-version',
 } as const;

@@ -210,6 +210,7 @@ export const storageContract = defineContract({
       errors: ['conflict', 'insufficient_storage'],
       scopes: [{ method: 'admin', resource: 'admin/storage' }],
       mutation: true,
+      audit: { level: 'privileged', input: ['dry_run'], output: ['trashed', 'purged'] },
       limits: { timeoutMs: 600_000 },
     },
     undelete: {
@@ -219,6 +220,7 @@ export const storageContract = defineContract({
       errors: ['not_found', 'insufficient_storage'],
       scopes: [{ method: 'admin', resource: 'admin/storage' }],
       mutation: true,
+      audit: { level: 'privileged', input: ['address'] },
     },
     scrub: {
       summary: 'Read and verify everything at a stated pace',

@@ -130,6 +130,7 @@ export const uploadOperations = {
     output: Type.Object({ tus_resumable: tusVersion }, strict),
     errors: ['not_found'],
     scopes: [{ method: 'write', resource: 'o/' }],
+    frees: true,
     mutation: true,
     http: [
       {

@@ -27,6 +27,12 @@ export interface OapCall {
   readonly timeoutMs?: number | undefined;
   readonly traceparent?: string | undefined;
   readonly idempotencyKey?: string | undefined;
+  /** That the caller holds the key which its capability is bound to. */
+  readonly proof?: string | undefined;
+  /** Asks for the proof that the call is in the audit log. */
+  readonly receipt?: true | undefined;
+  /** The address of the client that the call is made for; only nodes that trust this peer read it. */
+  readonly remote?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -37,6 +43,8 @@ export interface OapReply {
    * `next`), else its stream stays open. A minute without a byte or an event while its reader waits is `unavailable`.
    */
   readonly body: ByteStream | undefined;
+  /** As the node gave it; nothing of it was checked. */
+  readonly receipt?: string;
 }
 
 export interface OapClientOptions {
@@ -160,7 +168,10 @@ class Client implements OapClient {
         ...(leftMs === undefined ? {} : { deadline_ms: leftMs }),
         ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
         ...(call.idempotencyKey === undefined ? {} : { idempotency_key: call.idempotencyKey }),
+        ...(call.proof === undefined ? {} : { proof: call.proof }),
+        ...(call.receipt === undefined ? {} : { receipt: call.receipt }),
         ...(call.bodyBytes === undefined ? {} : { body_bytes: call.bodyBytes }),
+        ...(call.remote === undefined ? {} : { remote: call.remote }),
       },
       body: encoder.encode(JSON.stringify(call.input)),
       end: call.body === undefined,
@@ -178,15 +189,19 @@ class Client implements OapClient {
     const { streamId } = answer;
     const pending = this.#running.get(streamId);
     if (pending === undefined) return;
+    const { receipt } = answer.header;
+    const kept = receipt === undefined ? {} : { receipt };
     let output: unknown;
     try {
-      output = parseStrictJson(answer.body, { bytesMax: limits.controlBodyBytesMax, depthMax: limits.jsonDepthMax });
+      // Of what was asked for as many items are taken as fit into its bytes: a page of an audit log has tens of thousands.
+      const itemsMax = Number.POSITIVE_INFINITY;
+      output = parseStrictJson(answer.body, { bytesMax: limits.controlBodyBytesMax, itemsMax });
     } catch (cause) {
       this.#stop(pending, new RonError('internal', 'the node sent an unreadable answer', { cause }));
       return;
     }
     if (answer.end) {
-      this.#over(streamId, () => pending.answer({ output, body: undefined }));
+      this.#over(streamId, () => pending.answer({ output, body: undefined, ...kept }));
       return;
     }
     pending.inbound = new InboundBody(
@@ -196,7 +211,7 @@ class Client implements OapClient {
         this.#over(streamId, () => undefined);
       },
     );
-    pending.answer({ output, body: pending.inbound });
+    pending.answer({ output, body: pending.inbound, ...kept });
   }
 
   /** Pushed pieces are an answer's body like any other; one without bytes says only that its source is alive. */

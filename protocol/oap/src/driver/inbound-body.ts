@@ -3,6 +3,7 @@ import type { ByteStream } from '@ron/proto/stream';
 
 /** Pieces below this size are copied together, so that a sender of tiny frames cannot make a byte cost a hundred. */
 const smallBytes = 4_096;
+/** What small pieces are gathered in grows up to this by doubling; the body that is one small piece costs no more than that. */
 const slabBytes = 16_384;
 
 type Step = IteratorResult<Uint8Array, undefined>;
@@ -135,11 +136,15 @@ export class InboundBody implements ByteStream, AsyncIterator<Uint8Array, undefi
   }
 
   #gather(bytes: Uint8Array): void {
-    if (this.#slab === undefined || this.#slabUsed + bytes.byteLength > slabBytes) {
+    const needed = this.#slabUsed + bytes.byteLength;
+    if (this.#slab === undefined || needed > slabBytes) {
       this.#seal();
-      this.#slab = new Uint8Array(slabBytes);
+      // Not `slice`, which shares the memory when the transport reads into a subclass of its own.
+      this.#slab = new Uint8Array(bytes);
+    } else {
+      if (needed > this.#slab.byteLength) this.#slab = grown(this.#slab, this.#slabUsed, needed);
+      this.#slab.set(bytes, this.#slabUsed);
     }
-    this.#slab.set(bytes, this.#slabUsed);
     this.#slabUsed += bytes.byteLength;
   }
 
@@ -148,4 +153,10 @@ export class InboundBody implements ByteStream, AsyncIterator<Uint8Array, undefi
     this.#slab = undefined;
     this.#slabUsed = 0;
   }
+}
+
+function grown(slab: Uint8Array, used: number, needed: number): Uint8Array {
+  const larger = new Uint8Array(Math.min(slabBytes, Math.max(needed, 2 * slab.byteLength)));
+  larger.set(slab.subarray(0, used));
+  return larger;
 }
