@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib';
  * The CRC-32 runs over salt, length and everything after the checksum. The random salt keeps a payload from posing
  * as a record when the search for the next whole record passes through it.
  */
-export const segmentVersion = 1;
+const segmentVersion = 1;
 const headerBytes = 32;
 export const recordsStart = 2 * headerBytes;
 export const recordHeadBytes = 18;

@@ -11,3 +11,13 @@ export type {
   RecordPlace,
   SegmentInfo,
 } from './options.ts';
+export {
+  type Change,
+  createRamTable,
+  type Decision,
+  openTable,
+  type Table,
+  type TableLimits,
+  type TableOptions,
+  type TableView,
+} from './table.ts';

@@ -21,7 +21,7 @@ export interface Segment {
   users: number;
 }
 
-export function segmentName(id: number): string {
+function segmentName(id: number): string {
   return id.toString(16).padStart(8, '0');
 }
 

@@ -61,17 +61,39 @@ describe('access', () => {
     );
   });
 
+  test('to what is the node’s as a whole is not for who belongs to a tenant, whatever its capability says', () => {
+    const operation = operationOf({ method: 'admin', resource: 'admin/audit' });
+    const bound = { ...principal(() => true), tenant: 'acme' };
+    const isRefused = expect.objectContaining({ code: 'forbidden' });
+    expect(() => authorize(requirementsOf(operation), bound, {})).toThrow(isRefused);
+    expect(() =>
+      authorize(
+        requirementsOf(operation),
+        principal(() => true),
+        {},
+      ),
+    ).not.toThrow();
+    expect(() => authorize(requirementsOf(operation, { administersTenants: true }), bound, {})).not.toThrow();
+    const own = operationOf({ method: 'read', resource: 'n/{name}' });
+    expect(() => authorize(requirementsOf(own), bound, { name: 'x' })).not.toThrow();
+  });
+
   test('counts for the tenant of the capability; only who has none, and is somebody, may name one', () => {
     const bound = { ...principal(() => true), tenant: 'acme' };
-    expect(tenantOf(bound, '')).toBe('acme');
-    expect(tenantOf(bound, 'acme')).toBe('acme');
-    expect(() => tenantOf(bound, 'other')).toThrow(expect.objectContaining({ code: 'forbidden' }));
+    expect(tenantOf(bound, '', true)).toBe('acme');
+    expect(tenantOf(bound, 'acme', true)).toBe('acme');
+    expect(() => tenantOf(bound, 'other', true)).toThrow(expect.objectContaining({ code: 'forbidden' }));
     const free = principal(() => true);
-    expect(tenantOf(free, '')).toBe('');
-    expect(tenantOf(free, 'acme')).toBe('acme');
+    expect(tenantOf(free, '', true)).toBe('');
+    expect(tenantOf(free, 'acme', true)).toBe('acme');
+    const some = principal((method, resource) => method !== 'admin' || resource === 'admin/tenants/acme');
+    expect(tenantOf(some, 'acme', true)).toBe('acme');
+    expect(() => tenantOf(some, 'other', true)).toThrow(expect.objectContaining({ code: 'forbidden' }));
+    // A service of the node acts for whom it serves.
+    expect(tenantOf(some, 'other', false)).toBe('other');
     const nobody = { ...free, anonymous: true };
-    expect(tenantOf(nobody, '')).toBe('');
-    expect(() => tenantOf(nobody, 'acme')).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
+    expect(tenantOf(nobody, '', true)).toBe('');
+    expect(() => tenantOf(nobody, 'acme', true)).toThrow(expect.objectContaining({ code: 'unauthenticated' }));
   });
 });
 

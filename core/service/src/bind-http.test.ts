@@ -1,10 +1,13 @@
 import type { HttpRequest, HttpResponse } from '@ron/kernel';
 import { createSimEnv } from '@ron/kernel/sim';
+import type { Call, Principal } from '@ron/proto/contract';
 import { emptyBody, ResidentBody } from '@ron/proto/stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bindHttp } from './bind-http.ts';
+import { bindHttp, httpRefusal } from './bind-http.ts';
 import { createOpsEndpoints } from './ops.ts';
-import { startEcho, testHost } from './testing/echo-service.ts';
+import { principal, startEcho, testHost } from './testing/echo-service.ts';
+import { startPipeline } from './testing/pipeline.ts';
+import { loadCompiler } from './validators.ts';
 
 const stack = new AsyncDisposableStack();
 let handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
@@ -223,4 +226,50 @@ test('a client that leaves before, during or after its call leaves nothing in fl
   leave();
   expect((await hanging).status).toBe(408);
   expect(service.dispatcher.inflight).toBe(0);
+});
+
+test('what the parser refuses has the envelope and is told of; a full house names its gate and the wait', () => {
+  const told: string[] = [];
+  const refuse = httpRefusal(testHost().env, (reason) => told.push(reason));
+  const full = refuse('over_capacity');
+  expect([full.status, full.headers['retry-after']]).toEqual([503, 1]);
+  expect(JSON.parse(new TextDecoder().decode(full.body as Uint8Array))).toMatchObject({
+    code: 'unavailable',
+    retry_after_ms: 1_000,
+    details: { gate: 'connections' },
+  });
+  const slow = refuse('header_timeout');
+  expect([slow.status, slow.headers['retry-after']]).toEqual([408, undefined]);
+  expect(told).toEqual(['over_capacity', 'header_timeout']);
+});
+
+test('a call whose client leaves before it begins is aborted from its beginning', async () => {
+  const known = Promise.withResolvers<Principal>();
+  let aborted: boolean | undefined;
+  const operation = { http: [{ method: 'GET', path: '/op', reply: 'json' }] } as const;
+  const handler = (_input: never, { context }: Call) => {
+    aborted = context.signal.aborted;
+    return {};
+  };
+  const { dispatcher, env } = startPipeline(
+    { op: { ...operation, handler } },
+    { authenticator: { authenticate: () => known.promise } },
+  );
+  const serve = bindHttp({ env, dispatchers: [dispatcher], ops: () => undefined });
+  let leave: () => void = () => undefined;
+  const answered = serve({
+    method: 'GET',
+    target: '/op',
+    headers: {},
+    body: emptyBody,
+    remote: 'x',
+    onAbort: (callback) => {
+      leave = callback;
+    },
+  });
+  await loadCompiler();
+  leave();
+  known.resolve(principal(() => true));
+  await answered;
+  expect(aborted).toBe(true);
 });

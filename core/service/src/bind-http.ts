@@ -1,18 +1,22 @@
 import type { Env, HttpHandler, HttpRefusal, HttpRequest, HttpResponse, Log } from '@ron/kernel';
 import { type ErrorCode, RonError } from '@ron/proto/errors';
+import type { ByteStream } from '@ron/proto/stream';
 import type { Credential } from './access.ts';
 import type { Context } from './context.ts';
 import { corrIdOf } from './corr-id.ts';
-import type { Dispatcher, Outgoing } from './dispatch.ts';
+import type { Dispatcher, Outgoing } from './dispatcher.ts';
+import type { AccessLog, Seen } from './http/access-log.ts';
 import {
   addJsonBody,
   bodyBytesOf,
   credentialOf,
   idempotencyKeyOf,
+  refuseCodedBody,
   refuseUnexpectedBody,
   traceparentOf,
+  wantsReceipt,
 } from './http/request.ts';
-import { errorResponse, replyOf } from './http/response.ts';
+import { addQuota, errorResponse, replyOf } from './http/response.ts';
 import { type BoundRoute, createRouteTable, type Match, type RouteTable } from './http/router.ts';
 import { isOpsTarget, type OpsEndpoints, opsMethods } from './ops.ts';
 
@@ -22,10 +26,15 @@ export interface HttpBindingOptions {
   readonly ops: OpsEndpoints;
   /** Origins whose pages may call this node, exactly as browsers send them, or `*`. Default none. */
   readonly corsOrigins?: () => readonly string[];
+  /** Bytes of a JSON body, 1 MiB at most and by default. */
+  readonly controlBytesMax?: () => number;
   /** Told of each refusal that comes before a service's pipeline, which counts and logs its own. */
   readonly onRefusal?: OnRefusal;
   /** Gets what broke outside a service's pipeline; the caller is only told `internal`. */
   readonly log?: Log;
+  /** The address that a request counts for; its connection's by default. See `clientAddressOf`. */
+  readonly clientAddress?: (request: HttpRequest) => string;
+  readonly accessLog?: AccessLog;
 }
 
 type Headers = Record<string, string | number>;
@@ -36,64 +45,106 @@ export type OnRefusal = (reason: string, corrId: string) => void;
 /** Contracts over HTTP: one handler for every route of the given services, and the operations endpoints. */
 export function bindHttp(options: HttpBindingOptions): HttpHandler {
   const table = createRouteTable(options.dispatchers);
+  const { accessLog } = options;
   return (request) => {
-    const opsReply = options.ops(request);
-    return opsReply === undefined ? serve(options, table, request) : operations(options, opsReply, request);
+    const seen = seenOf(options, request);
+    if (accessLog === undefined || accessLog.mode() === 'off') return answer(options, table, request, seen);
+    const startMs = options.env.clock.monotonicMs();
+    return answer(options, table, request, seen).then((response) => accessLog.follow(request, seen, response, startMs));
   };
+}
+
+function seenOf({ clientAddress, env }: HttpBindingOptions, request: HttpRequest): Seen {
+  return {
+    corrId: corrIdOf(request.headers['x-corr-id'], env),
+    route: '-',
+    remote: clientAddress === undefined ? request.remote : clientAddress(request),
+    bytesIn: 0,
+    capabilityId: undefined,
+    shedBy: undefined,
+    endless: false,
+  };
+}
+
+function answer(
+  options: HttpBindingOptions,
+  table: RouteTable,
+  request: HttpRequest,
+  seen: Seen,
+): Promise<HttpResponse> {
+  const opsReply = options.ops(request);
+  return opsReply === undefined ? serve(options, table, request, seen) : operations(options, opsReply, request, seen);
 }
 
 async function operations(
   options: HttpBindingOptions,
   reply: HttpResponse | Promise<HttpResponse>,
   request: HttpRequest,
+  seen: Seen,
 ): Promise<HttpResponse> {
-  const corrId = corrIdOf(request.headers['x-corr-id'], options.env);
-  const headers: Headers = { 'x-corr-id': corrId };
+  // Bounded: these are the paths of the operations endpoints.
+  seen.route = request.target.split('?', 1)[0]!;
+  const headers: Headers = { 'x-corr-id': seen.corrId };
   addCors(options, request, headers);
   try {
     const { status, headers: own, body } = await reply;
     return { status, headers: Object.assign(headers, own), ...(body === undefined ? {} : { body }) };
   } catch (thrown) {
-    return failed(options, thrown, corrId, headers);
+    return failed(options, thrown, seen, headers);
   }
 }
 
-async function serve(options: HttpBindingOptions, table: RouteTable, request: HttpRequest): Promise<HttpResponse> {
-  const corrId = corrIdOf(request.headers['x-corr-id'], options.env);
+async function serve(
+  options: HttpBindingOptions,
+  table: RouteTable,
+  request: HttpRequest,
+  seen: Seen,
+): Promise<HttpResponse> {
+  const { corrId } = seen;
   const headers: Headers = { 'x-corr-id': corrId };
   addCors(options, request, headers);
   try {
     const match = table.find(request.method, request.target);
     if (match === undefined) return unrouted(options, table, request, corrId, headers);
-    return await call(options, request, match, corrId, headers);
+    seen.route = match.bound.route.path;
+    seen.endless = match.bound.operation.waits === true;
+    return await call(options, request, match, seen, headers);
   } catch (thrown) {
-    return failed(options, thrown, corrId, headers);
+    return failed(options, thrown, seen, headers);
   }
 }
 
 /** What a pipeline did not record is a defect of ours: the log gets it. */
-function failed(
-  { log, onRefusal }: HttpBindingOptions,
-  thrown: unknown,
-  corrId: string,
-  headers: Headers,
-): HttpResponse {
-  if (thrown instanceof RonError) return errorResponse(thrown, corrId, headers);
+function failed({ log, onRefusal }: HttpBindingOptions, thrown: unknown, seen: Seen, headers: Headers): HttpResponse {
+  const { corrId } = seen;
+  if (thrown instanceof RonError) {
+    const gate = thrown.code === 'unavailable' ? thrown.details?.['gate'] : undefined;
+    if (typeof gate === 'string') seen.shedBy = gate;
+    // RFC 9110, 15.5.16.
+    const codings = thrown.code === 'unsupported_media_type' ? thrown.details?.['codings'] : undefined;
+    if (typeof codings === 'string') headers['accept-encoding'] = codings;
+    return errorResponse(thrown, corrId, headers);
+  }
   onRefusal?.('internal', corrId);
   log?.error({ corr_id: corrId, err: thrown }, 'an HTTP request failed outside its pipeline');
   return errorResponse(new RonError('internal', 'the node failed on this request'), corrId, headers);
 }
 
 async function call(
-  { env, onRefusal }: HttpBindingOptions,
+  options: HttpBindingOptions,
   request: HttpRequest,
   { bound, params }: Match,
-  corrId: string,
+  seen: Seen,
   headers: Headers,
 ): Promise<HttpResponse> {
+  const { onRefusal } = options;
+  const { corrId } = seen;
+  // Before anything is parsed or read of it: what is refused anyway need not cost that much.
+  const pressureAsked = bound.dispatcher.askPressure !== undefined;
+  if (pressureAsked) bound.dispatcher.askPressure!(bound.operationName, request.waitedMs);
   let parsed: Parsed | Promise<Parsed>;
   try {
-    parsed = parse(env, request, bound, params);
+    parsed = parse(options, request, bound, params, seen);
     if (parsed instanceof Promise) parsed = await parsed;
   } catch (thrown) {
     // What is no refusal is the client's own doing: it left, or its connection failed, in the middle of its body.
@@ -101,31 +152,42 @@ async function call(
     onRefusal?.(error.code, corrId);
     throw error;
   }
-  const { input, bodyBytes, credential, idempotencyKey } = parsed;
+  const { input, bodyBytes, credential, idempotencyKey, receipt } = parsed;
   let context: Context | undefined;
   let outgoing: Outgoing | undefined;
   let left = false;
   request.onAbort(() => {
     left = true;
-    context?.abort(new RonError('request_timeout', 'the client left'));
+    context?.abort(gone());
     outgoing?.release();
   });
-  outgoing = await bound.dispatcher.dispatch(
+  const dispatched = bound.dispatcher.dispatch(
     {
       operation: bound.operationName,
       input,
-      body: request.body,
+      body: bodyBytes === undefined && options.accessLog !== undefined ? counted(request.body, seen) : request.body,
       bodyBytes,
       credential,
       corrId,
       traceparent: traceparentOf(request),
       idempotencyKey,
-      remote: request.remote,
+      receipt,
+      remote: seen.remote,
+      pressureAsked,
     },
     (started) => {
       context = started;
+      if (left) started.abort(gone());
+      seen.capabilityId = started.principal.capabilityId;
     },
   );
+  try {
+    outgoing = await dispatched;
+  } catch (error) {
+    // What was admitted was charged, whatever became of it.
+    addQuota(headers, context?.quota);
+    throw error;
+  }
   if (left) outgoing.release();
   try {
     // A copy: should this fail, nothing of the answer stands in the refusal.
@@ -136,21 +198,53 @@ async function call(
   }
 }
 
+function gone(): RonError {
+  return new RonError('request_timeout', 'the client left');
+}
+
+/** Chunked bodies have no length to log. */
+async function* counted(body: ByteStream, seen: Seen): AsyncGenerator<Uint8Array> {
+  for await (const piece of body) {
+    seen.bytesIn += piece.byteLength;
+    yield piece;
+  }
+}
+
 interface Parsed {
   readonly input: Record<string, unknown>;
   readonly bodyBytes: number | undefined;
   readonly credential: Credential;
   readonly idempotencyKey: string | undefined;
+  readonly receipt: boolean;
 }
 
 /** What the wire itself can get wrong. A promise only where there is a body to wait for: most requests have none. */
-function parse(env: Env, request: HttpRequest, bound: BoundRoute, params: Match['params']): Parsed | Promise<Parsed> {
+function parse(
+  { env, controlBytesMax }: HttpBindingOptions,
+  request: HttpRequest,
+  bound: BoundRoute,
+  params: Match['params'],
+  seen: Seen,
+): Parsed | Promise<Parsed> {
   const question = request.target.indexOf('?');
   const input = bound.fields(request, params, question < 0 ? '' : request.target.slice(question + 1));
   const bodyBytes = bodyBytesOf(request);
   refuseUnexpectedBody(bound, bodyBytes);
-  const parsed = { input, bodyBytes, credential: credentialOf(request), idempotencyKey: idempotencyKeyOf(request) };
-  return bound.route.json ? addJsonBody(request, input, env.clock).then(() => parsed) : parsed;
+  refuseCodedBody(bound, request, bodyBytes);
+  seen.bytesIn = bodyBytes ?? 0;
+  const parsed = {
+    input,
+    bodyBytes,
+    credential: credentialOf(request),
+    idempotencyKey: idempotencyKeyOf(request),
+    receipt: wantsReceipt(request),
+  };
+  if (!bound.route.json) return parsed;
+  const { clock, work } = env;
+  return addJsonBody(request, input, { clock, work, bytesMax: controlBytesMax?.() }).then((bytes) => {
+    seen.bytesIn = bytes;
+    return parsed;
+  });
 }
 
 function unrouted(
@@ -170,7 +264,7 @@ function unrouted(
 }
 
 const corsExposed =
-  'etag, location, content-range, retry-after, x-corr-id, ron-address, ron-size, ron-name, ron-name-version, ron-missing, ron-durability, ron-upload-id, upload-offset, upload-length, upload-expires, tus-resumable, tus-version, tus-extension, tus-max-size, accept-ranges';
+  'etag, location, content-range, retry-after, ratelimit, ratelimit-policy, x-corr-id, ron-address, ron-size, ron-name, ron-name-version, ron-missing, ron-durability, ron-audit-receipt, ron-upload-id, age, x-cache, upload-offset, upload-length, upload-expires, tus-resumable, tus-version, tus-extension, tus-max-size, accept-ranges';
 
 /**
  * Capabilities travel in headers, never by themselves as cookies do, so an allowed origin gains no ambient authority.
@@ -192,21 +286,31 @@ function addCors(options: HttpBindingOptions, request: HttpRequest, headers: Hea
   headers['access-control-max-age'] = 600;
 }
 
-const refusals: Readonly<Record<HttpRefusal, { readonly code: ErrorCode; readonly message: string }>> = {
+interface RefusalWords {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly gate?: string;
+}
+
+const refusals: Readonly<Record<HttpRefusal, RefusalWords>> = {
   malformed: { code: 'bad_request', message: 'this is not a well-formed HTTP request' },
   headers_too_large: { code: 'headers_too_large', message: 'the header block is too large' },
   header_timeout: { code: 'request_timeout', message: 'the header block came too slowly' },
   body_timeout: { code: 'request_timeout', message: 'the body came too slowly' },
   two_hosts: { code: 'bad_request', message: 'exactly one Host header is allowed' },
-  over_capacity: { code: 'unavailable', message: 'too many connections' },
+  over_capacity: { code: 'unavailable', message: 'too many connections', gate: 'connections' },
 };
+
+/** A place is free when somebody's idle connection ends: `httpKeepAliveMs` at the latest, mostly much sooner. */
+const refusedConnectionMs = 1_000;
 
 /** The envelope for what the HTTP parser itself refuses; `onRefusal` is told of it. */
 export function httpRefusal(env: Env, onRefusal: OnRefusal): (reason: HttpRefusal) => HttpResponse {
   return (reason) => {
     const corrId = corrIdOf(undefined, env);
     onRefusal(reason, corrId);
-    const { code, message } = refusals[reason];
-    return errorResponse(new RonError(code, message), corrId, {});
+    const { code, message, gate } = refusals[reason];
+    const details = gate === undefined ? {} : { retryAfterMs: refusedConnectionMs, details: { gate } };
+    return errorResponse(new RonError(code, message, details), corrId, {});
   };
 }

@@ -1,7 +1,7 @@
 import type { Env } from '@ron/kernel';
 import type { Contract, Peer, PeerOptions, Principal } from '@ron/proto/contract';
 import { corrIdOf } from './corr-id.ts';
-import type { Dispatcher } from './dispatch.ts';
+import type { Dispatcher } from './dispatcher.ts';
 
 /**
  * A peer in the same process: the callee's whole pipeline runs, without a wire. The caller is `principal`, a service

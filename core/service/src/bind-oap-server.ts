@@ -1,8 +1,9 @@
 import type { Duplex, Env, Listener, Log, Metrics, NetAddress } from '@ron/kernel';
 import { type HelloIdentity, limits } from '@ron/oap';
 import { uuidV7 } from './corr-id.ts';
-import type { Dispatcher } from './dispatch.ts';
+import type { Dispatcher } from './dispatcher.ts';
 import { rejections } from './golden-metrics.ts';
+import type { TrustedProxies } from './http/client-address.ts';
 import { addressOf, OapServerConnection } from './oap-connection.ts';
 
 export interface OapBindingOptions {
@@ -12,6 +13,13 @@ export interface OapBindingOptions {
   readonly address: NetAddress;
   readonly dispatchers: readonly Dispatcher[];
   readonly identity: HelloIdentity;
+  /** Bytes of a request's JSON, 1 MiB at most and by default. */
+  readonly controlBytesMax?: () => number;
+  /**
+   * Peers that call for others: `remote` in the header of their requests is believed, and the cap on connections of one
+   * address is not for them. Nobody by default.
+   */
+  readonly trustedProxies?: TrustedProxies;
 }
 
 /** Contracts over OAP/1 on a Unix socket or loopback TCP: each service answers under its contract's app id. */
@@ -26,18 +34,21 @@ export async function bindOapServer(options: OapBindingOptions): Promise<Listene
     rejected(reason);
     log.info({ corr_id, reason }, 'request refused');
   };
-  const ports = { env, log, byApp, identity, onRefusal };
+  const { controlBytesMax = () => limits.controlBodyBytesMax } = options;
+  const speaksForMany = options.trustedProxies ?? (() => false);
+  const ports = { env, log, byApp, identity, onRefusal, controlBytesMax };
   const accept = (duplex: Duplex): void => {
     const remote = addressOf(duplex.remote);
     const count = byRemote.get(remote) ?? 0;
     // All of a Unix socket's callers share one name.
-    const perRemoteMax = remote === 'unix' ? limits.connectionsMax : limits.connectionsPerAddressMax;
+    const isTrusted = speaksForMany(remote);
+    const perRemoteMax = remote === 'unix' || isTrusted ? limits.connectionsMax : limits.connectionsPerAddressMax;
     if (connections.size >= limits.connectionsMax || count >= perRemoteMax) {
       onRefusal('over_capacity', uuidV7(env));
       duplex.destroy();
       return;
     }
-    const connection = new OapServerConnection({ ...ports, duplex }, () => {
+    const connection = new OapServerConnection({ ...ports, duplex, speaksForMany: isTrusted }, () => {
       connections.delete(connection);
       const left = (byRemote.get(remote) ?? 1) - 1;
       if (left === 0) byRemote.delete(remote);

@@ -7,22 +7,58 @@ export interface BodyBounds {
   readonly announcedBytes: number | undefined;
 }
 
+/** Told when a body's other end, its client, is waited for, and when it is no more. */
+export interface Waiting {
+  hold(): void;
+  resume(): void;
+}
+
 /** Passes an incoming body on and ends it as soon as it passes its limit, or what was announced. */
 export async function* boundedBody(
   body: ByteStream,
   { bytesMax, announcedBytes }: BodyBounds,
   onPiece: (bytes: number) => void,
+  waiting: Waiting = unobserved,
 ): AsyncGenerator<Uint8Array> {
   let total = 0;
-  for await (const piece of body) {
-    total += piece.byteLength;
-    if (total > bytesMax) throw tooLarge(bytesMax);
-    if (announcedBytes !== undefined && total > announcedBytes) throw notAsAnnounced(announcedBytes);
-    onPiece(piece.byteLength);
-    yield piece;
+  const iterator = body[Symbol.asyncIterator]();
+  let isOpen = false;
+  try {
+    for (;;) {
+      isOpen = false;
+      const step = await arriving(iterator, waiting);
+      if (step.done === true) break;
+      isOpen = true;
+      const piece = step.value;
+      total += piece.byteLength;
+      if (total > bytesMax) throw tooLarge(bytesMax);
+      if (announcedBytes !== undefined && total > announcedBytes) throw notAsAnnounced(announcedBytes);
+      onPiece(piece.byteLength);
+      yield piece;
+    }
+  } finally {
+    if (isOpen) await iterator.return?.();
   }
   if (announcedBytes !== undefined && total < announcedBytes) throw notAsAnnounced(announcedBytes);
 }
+
+async function arriving(iterator: AsyncIterator<Uint8Array>, waiting: Waiting): Promise<IteratorResult<Uint8Array>> {
+  waiting.hold();
+  try {
+    return await iterator.next();
+  } finally {
+    waiting.resume();
+  }
+}
+
+const unobserved: Waiting = {
+  hold() {
+    // Its wait is nobody's to count.
+  },
+  resume() {
+    // As above.
+  },
+};
 
 export const abandoned = Symbol('the reader left');
 
@@ -32,20 +68,29 @@ const over: Step = { done: true, value: undefined };
 /**
  * Tells once how an outgoing body ended: undefined after the last byte, `abandoned` when the reader left (also before
  * it began, with `return` or `release`), else the error of the source or of `fail`. A reader that leaves is passed on to the source.
+ * Its reader is waited for whenever it does not ask, from the beginning on.
  */
 export class MeasuredBody implements LendingBody, AsyncIterator<Uint8Array, undefined> {
   readonly #source: ByteStream;
   readonly #count: (bytes: number) => void;
   readonly #onEnd: (outcome: unknown) => void;
+  readonly #waiting: Waiting;
   #iterator: AsyncIterator<Uint8Array> | undefined;
   #ended = false;
   /** Set when it ended otherwise than by its source or its reader. */
   #failure: unknown;
 
-  constructor(source: ByteStream, count: (bytes: number) => void, onEnd: (outcome: unknown) => void) {
+  constructor(
+    source: ByteStream,
+    count: (bytes: number) => void,
+    onEnd: (outcome: unknown) => void,
+    waiting: Waiting = unobserved,
+  ) {
     this.#source = source;
     this.#count = count;
     this.#onEnd = onEnd;
+    this.#waiting = waiting;
+    waiting.hold();
   }
 
   /** Pieces go on as they come, so whoever sent one may return it to the source. */
@@ -61,6 +106,7 @@ export class MeasuredBody implements LendingBody, AsyncIterator<Uint8Array, unde
     if (this.#ended) return this.#after();
     this.#iterator ??= this.#source[Symbol.asyncIterator]();
     let step: IteratorResult<Uint8Array>;
+    this.#waiting.resume();
     try {
       step = await this.#iterator.next();
     } catch (error) {
@@ -72,6 +118,7 @@ export class MeasuredBody implements LendingBody, AsyncIterator<Uint8Array, unde
       this.#end(undefined);
       return over;
     }
+    this.#waiting.hold();
     this.#count(step.value.byteLength);
     return step;
   }

@@ -1,4 +1,5 @@
 import type { CallContext, Principal } from '@ron/proto/contract';
+import type { QuotaReport } from './define.ts';
 
 export interface ContextFields {
   readonly corrId: string;
@@ -8,6 +9,7 @@ export interface ContextFields {
   readonly deadlineMs: number;
   readonly idempotencyKey: string | undefined;
   readonly parent: CallContext | undefined;
+  readonly quota?: QuotaReport | undefined;
 }
 
 /** One call's context. The abort controller exists only once somebody asks for the signal. */
@@ -19,6 +21,8 @@ export class Context implements CallContext {
   /** Ends with the beginning of a streamed reply: from then on progress is the bound. */
   deadlineMs: number;
   readonly idempotencyKey: string | undefined;
+  /** What the call was charged to. */
+  readonly quota: QuotaReport | undefined;
   #parent: CallContext | undefined;
   #controller: AbortController | undefined;
   #aborted: unknown;
@@ -33,6 +37,7 @@ export class Context implements CallContext {
     this.principal = fields.principal;
     this.deadlineMs = fields.deadlineMs;
     this.idempotencyKey = fields.idempotencyKey;
+    this.quota = fields.quota;
     this.#parent = fields.parent;
   }
 

@@ -1,5 +1,5 @@
 import type { Env, KernelBus, Log, Metrics } from '@ron/kernel';
-import type { Contract, Handlers, Peer, Principal } from '@ron/proto/contract';
+import type { Contract, Handlers, Peer, Principal, RouteClass } from '@ron/proto/contract';
 import type { Static, TSchema } from 'typebox';
 
 /** A configuration table that may change while the service runs. `current()` is cheap; read it per call, do not keep it. */
@@ -30,12 +30,16 @@ export interface Gate {
   readonly gate: string;
   readonly ok: boolean;
   readonly reason?: string;
+  /** What was measured, and from where on it is not ok, in the gate's own unit; for gates that measure. */
+  readonly value?: number;
+  readonly bound?: number;
 }
 
 /** What admission may look at before a handler runs. */
 export interface Admission {
   readonly operation: string;
   readonly mutation: boolean;
+  readonly routeClass: RouteClass;
   readonly principal: Principal;
   readonly tenant: string;
   readonly bodyBytes: number | undefined;
@@ -43,9 +47,14 @@ export interface Admission {
 
 /** The state of the bucket that was charged, for RateLimit headers. */
 export interface QuotaReport {
+  /** The name of the bucket: letters, digits and `_`. Default `default`. */
+  readonly quota?: string;
   readonly limit: number;
   readonly remaining: number;
-  readonly resetMs: number;
+  /** Milliseconds in which no more than `remaining` should be used: at least until the bucket is full again. */
+  readonly windowMs: number;
+  /** The value of `RateLimit-Policy`. */
+  readonly policy?: string;
 }
 
 export interface Running<C extends Contract> extends AsyncDisposable {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Incoming } from './dispatch.ts';
+import type { Incoming } from './dispatcher.ts';
 import { seenCalls, startEcho, testHost } from './testing/echo-service.ts';
 
 const base: Incoming = {

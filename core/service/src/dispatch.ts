@@ -1,99 +1,27 @@
-import type { Env, Log, Metrics } from '@ron/kernel';
-import type { Call, CallContext, Contract, Operation, Principal } from '@ron/proto/contract';
+import type { Call, Contract, Principal } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { type ByteStream, emptyBody, ResidentBody } from '@ron/proto/stream';
 import { AbortableBody } from './abortable-body.ts';
-import {
-  type AuthenticatedPrincipal,
-  type Authenticator,
-  authorize,
-  type Credential,
-  type Requirement,
-  requirementsOf,
-  tenantOf,
-} from './access.ts';
+import { type AuthenticatedPrincipal, authorize, tenantOf } from './access.ts';
+import { type AuditedCall, Auditor, auditedCall } from './audited.ts';
 import { abandoned, boundedBody, discardBody, MeasuredBody, tooLarge } from './bodies.ts';
-import { type CallShape, type CeilingOptions, Ceilings, shapeOf } from './ceilings.ts';
+import { asRefusal, type Bound, bindOperations } from './bound.ts';
+import { CallDeadline, deadlineOf, timeoutMsDefault } from './call-deadline.ts';
+import { type CallShape, Ceilings, type Place, shapeOf } from './ceilings.ts';
 import { Context } from './context.ts';
 import { type Deadline, Deadlines, late } from './deadlines.ts';
-import type { QuotaReport, Running } from './define.ts';
-import { createMeters, type OperationMeter, type ServiceMeters } from './golden-metrics.ts';
+import type { Admission, QuotaReport } from './define.ts';
+import type { Dispatcher, DispatcherOptions, Incoming, Outgoing } from './dispatcher.ts';
+import { createMeters, type ServiceMeters } from './golden-metrics.ts';
 import { IdempotencyStore } from './idempotency.ts';
-import { compilerLoaded, loadCompiler, type Validator, validatorOf } from './validators.ts';
+import { compilerLoaded, loadCompiler } from './validators.ts';
 
-/** A request as every binding hands it over: parsed and bounded on its own wire, nothing decided yet. */
-export interface Incoming {
-  readonly operation: string;
-  readonly input: unknown;
-  readonly body?: ByteStream | undefined;
-  readonly bodyBytes?: number | undefined;
-  readonly credential: Credential;
-  readonly corrId: string;
-  readonly traceparent?: string | undefined;
-  readonly tenant?: string | undefined;
-  /** Milliseconds that the caller grants; the operation's own limit holds when it is less. */
-  readonly timeoutMs?: number | undefined;
-  readonly idempotencyKey?: string | undefined;
-  readonly remote: string;
-  /** Set by the local binding: the call on whose behalf this one is made. */
-  readonly parent?: CallContext | undefined;
-}
-
-export interface Outgoing {
-  readonly output: unknown;
-  /** To be read to its end or left; it ends with the call on whose behalf it was asked for, at the latest. */
-  readonly body: ByteStream | undefined;
-  readonly quota: QuotaReport | undefined;
-  /** To be called when the body will not be read. Idempotent. */
-  release(): void;
-}
-
-export interface Dispatcher {
-  readonly contract: Contract;
-  /** Rejects with `RonError` only. `onStart` receives the call's context, so that a binding can abort it. */
-  dispatch(incoming: Incoming, onStart?: (context: Context) => void): Promise<Outgoing>;
-  /** Calls being served, streamed bodies included. */
-  readonly inflight: number;
-  /**
-   * From now on new calls are refused with `unavailable`, and those that wait idle end with it, their streams too.
-   * Resolves when none is in flight any more.
-   */
-  drain(): Promise<void>;
-  /** Aborts what is in flight. */
-  abort(reason: RonError): void;
-}
-
-export interface DispatcherOptions extends CeilingOptions {
-  readonly contract: Contract;
-  readonly running: Running<Contract>;
-  readonly authenticator: Authenticator;
-  readonly env: Env;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  /** Bytes of a streamed body when the operation has no limit of its own. Default unlimited: the handler bounds it. */
-  readonly bodyBytesMax?: number;
-  readonly idempotency?: IdempotencyStore;
-}
-
-const timeoutMsDefault = 30_000;
-/** A call that takes a body has no deadline of its own, but may not spend more than this between two pieces, or after the last. */
-const pieceMsMax = 300_000;
-
-/** parse and bound → authenticate → policy → quota → in-flight ceiling → handler → map error → measure. */
+/**
+ * capacity → parse and bound → authenticate → policy → quota → in-flight ceiling → audit intent → handler → audit outcome →
+ * map error → measure.
+ */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return new Pipeline(options);
-}
-
-/** An operation with everything that a call of it needs, found once at start. */
-interface Bound {
-  readonly name: string;
-  readonly operation: Operation;
-  readonly takesBody: boolean;
-  readonly sendsBody: boolean;
-  readonly validator: Validator;
-  readonly requirements: readonly Requirement[];
-  readonly handler: (input: unknown, call: Call) => unknown;
-  readonly meter: OperationMeter;
 }
 
 /** A call that passed the gates. */
@@ -104,6 +32,8 @@ interface Admitted {
   readonly context: Context;
   readonly quota: QuotaReport | undefined;
   readonly startMs: number;
+  /** Present when the log keeps it. */
+  readonly audited: AuditedCall | undefined;
 }
 
 class Pipeline implements Dispatcher {
@@ -114,6 +44,8 @@ class Pipeline implements Dispatcher {
   readonly #deadlines: Deadlines;
   readonly #idempotency: IdempotencyStore;
   readonly #ceilings: Ceilings;
+  readonly #auditor: Auditor | undefined;
+  readonly #onWork = (change: 1 | -1): void => this.#options.pressure?.inflight(change);
 
   constructor(options: DispatcherOptions) {
     this.contract = options.contract;
@@ -121,29 +53,27 @@ class Pipeline implements Dispatcher {
     this.#deadlines = new Deadlines(options.env.clock);
     this.#idempotency = options.idempotency ?? new IdempotencyStore(options.env);
     this.#ceilings = new Ceilings(options);
-    this.#meters = createMeters(options.metrics, options.contract.name);
-    for (const [name, operation] of Object.entries(options.contract.operations)) {
-      const handler = options.running.handlers[name] as Bound['handler'] | undefined;
-      if (handler === undefined) throw new Error(`service ${options.contract.name} has no handler for ${name}`);
-      this.#operations.set(name, {
-        name,
-        operation,
-        takesBody: operation.body === 'in' || operation.body === 'both',
-        sendsBody: operation.body === 'out' || operation.body === 'both',
-        validator: validatorOf(operation.input),
-        requirements: requirementsOf(operation),
-        handler,
-        meter: this.#meters.operation(name),
-      });
-    }
+    this.#meters = createMeters(options.metrics, options.contract.name, () => this.#ceilings.held);
+    const { audit: stage, env, log, metrics } = options;
+    this.#auditor =
+      stage === undefined
+        ? undefined
+        : new Auditor({ stage, service: options.contract.name, clock: env.clock, log, metrics });
+    for (const each of bindOperations(options, this.#meters)) this.#operations.set(each.name, each);
   }
 
   get inflight(): number {
     return this.#ceilings.size;
   }
 
-  drain(): Promise<void> {
-    return this.#ceilings.drain();
+  askPressure(operation: string, waitedMs?: number): void {
+    const bound = this.#operations.get(operation);
+    if (bound !== undefined) this.#askPressure(bound, this.#options.env.clock.monotonicMs(), waitedMs);
+  }
+
+  async drain(): Promise<void> {
+    await this.#ceilings.drain();
+    this.#auditor?.noteSuppressed();
   }
 
   abort(reason: RonError): void {
@@ -154,35 +84,71 @@ class Pipeline implements Dispatcher {
     const bound = this.#operations.get(incoming.operation);
     if (bound === undefined) throw this.#unknown(incoming);
     const startMs = this.#options.env.clock.monotonicMs();
+    if (incoming.pressureAsked !== true && isFromOutside(incoming)) this.#askPressure(bound, startMs);
     let principal: AuthenticatedPrincipal | undefined;
     let stage: 'gate' | 'handler' = 'gate';
+    let tenant = '';
+    let isWellFormed = false;
     try {
       if (!compilerLoaded()) await loadCompiler();
       if (!bound.validator.check(incoming.input)) throw bound.validator.refusal(incoming.input, 'the request');
+      isWellFormed = true;
       const deadlineMs = deadlineOf(bound, incoming, startMs);
       const who = this.#authenticate(incoming, Math.min(deadlineMs, startMs + timeoutMsDefault));
       principal = who instanceof Promise ? await who : who;
       authorize(bound.requirements, principal, incoming.input);
-      const tenant = tenantOf(principal, incoming.parent?.tenant ?? incoming.tenant ?? '');
+      tenant = tenantOf(principal, incoming.parent?.tenant ?? incoming.tenant ?? '', isFromOutside(incoming));
+      const shape = shapeOf(bound.operation, incoming.input);
+      if (isFromOutside(incoming)) this.#askTrust(bound, principal, tenant, incoming.input);
       const { bodyBytes } = incoming;
       const bytesMax = this.#bodyBytesMax(bound, principal);
       if (bound.takesBody && bodyBytes !== undefined && bodyBytes > bytesMax) throw tooLarge(bytesMax);
-      const shape = shapeOf(bound.operation, incoming.input);
-      const admission = { operation: bound.name, mutation: shape.mutation, principal, tenant, bodyBytes };
-      const quota = this.#options.running.admit?.(admission);
+      // Before the quota, which keeps what it takes: who finds no room pays nothing.
       this.#ceilings.check(shape);
       if (deadlineMs <= this.#options.env.clock.monotonicMs()) throw late();
+      const quota = this.#admit(incoming, {
+        operation: bound.name,
+        mutation: shape.mutation,
+        routeClass: bound.routeClass,
+        principal,
+        tenant,
+        bodyBytes,
+      });
       stage = 'handler';
       const { corrId, traceparent, idempotencyKey, parent } = incoming;
-      const context = new Context({ corrId, traceparent, tenant, principal, deadlineMs, idempotencyKey, parent });
+      const context = new Context({
+        corrId,
+        traceparent,
+        tenant,
+        principal,
+        deadlineMs,
+        idempotencyKey,
+        parent,
+        quota,
+      });
       onStart?.(context);
-      return await this.#serve({ bound, incoming, shape, context, quota, startMs }, bytesMax);
+      const audited = this.#auditedCall(bound, incoming, principal, tenant);
+      return await this.#serve({ bound, incoming, shape, context, quota, startMs, audited }, bytesMax);
     } catch (thrown) {
-      const error = this.#asRefusal(bound, thrown);
-      if (stage === 'gate') bound.meter.rejected(error.code);
+      const error = asRefusal(bound, thrown);
+      if (stage === 'gate') {
+        bound.meter.rejected(error.code);
+        // What does not fit its schema can be anything, a secret in the wrong field too: no log keeps it.
+        const kept = isWellFormed ? incoming : { ...incoming, input: undefined };
+        const audited = this.#auditedCall(bound, kept, principal, tenant);
+        if (audited !== undefined) this.#auditor!.refused(audited, error);
+      }
       this.#record(bound, incoming, principal, error, thrown, startMs);
       throw error;
     }
+  }
+
+  /** The cheapest refusal there is: nothing of the call was looked at, and no line is logged for it alone. */
+  #askPressure({ shedKind, meter }: Bound, nowMs: number, waitedMs = 0): void {
+    const refusal = this.#options.pressure?.refusal(shedKind, nowMs, waitedMs);
+    if (refusal === undefined) return;
+    meter.shed(refusal.details!['gate'] as string, refusal.code);
+    throw refusal;
   }
 
   #unknown({ corrId, operation }: Incoming): RonError {
@@ -194,12 +160,45 @@ class Pipeline implements Dispatcher {
   }
 
   #authenticate(
-    { credential: { principal, token }, remote }: Incoming,
+    { credential, remote }: Incoming,
     deadlineMs: number,
   ): AuthenticatedPrincipal | Promise<AuthenticatedPrincipal> {
-    if (principal !== undefined) return principal;
-    const who = this.#options.authenticator.authenticate(token === undefined ? {} : { token }, remote);
+    if (credential.principal !== undefined) return credential.principal;
+    const who = this.#options.authenticator.authenticate(credential, remote);
     return who instanceof Promise ? this.#deadlines.race(who, { deadlineMs }, nothing) : who;
+  }
+
+  /** What the node's own state says against a call that its capability allows. */
+  #askTrust(bound: Bound, principal: Principal, tenant: string, input: unknown): void {
+    const stale = bound.operation.mutation ? this.#options.authenticator.mutationRefusal?.() : undefined;
+    if (stale !== undefined) {
+      throw new RonError('unavailable', stale, { retryAfterMs: 1_000, details: { gate: 'revocations' } });
+    }
+    const { policy } = this.#options;
+    if (policy === undefined) return;
+    const op = `${this.contract.name}.${bound.name}`;
+    for (const { method, resourceOf } of bound.requirements) {
+      policy.decide({ op, method, resource: resourceOf(input as Record<string, unknown>), principal, tenant });
+    }
+  }
+
+  #admit(incoming: Incoming, admission: Admission): QuotaReport | undefined {
+    const { running, admit } = this.#options;
+    if (running.admit !== undefined) return running.admit(admission);
+    return isFromOutside(incoming) ? admit?.(admission) : undefined;
+  }
+
+  #auditedCall(
+    { operation: { audit }, name, requirements }: Bound,
+    incoming: Incoming,
+    principal: AuthenticatedPrincipal | undefined,
+    tenant: string,
+  ): AuditedCall | undefined {
+    if (audit === undefined || this.#auditor === undefined || !isFromOutside(incoming)) return undefined;
+    const { corrId, input } = incoming;
+    const resources =
+      principal === undefined ? [] : requirements.map(({ resourceOf }) => resourceOf(input as Record<string, unknown>));
+    return auditedCall(`${this.contract.name}.${name}`, audit, { corrId, principal, tenant }, resources, input);
   }
 
   /** The least of what the operation, the service and the caller's capability allow. */
@@ -210,19 +209,23 @@ class Pipeline implements Dispatcher {
 
   async #serve(admitted: Admitted, bytesMax: number): Promise<Outgoing> {
     const { bound, incoming, shape, context, quota } = admitted;
-    this.#ceilings.enter(context, shape);
+    const place = this.#ceilings.enter(context, shape, isFromOutside(incoming) ? this.#onWork : undefined);
     bound.meter.inflight(1);
     let streaming = false;
     try {
       const deadline = new CallDeadline(context, bound.takesBody, this.#options.env.clock);
       const call: Call = {
         context,
-        body: bodyOf(bound, incoming, bytesMax, deadline),
+        body: bodyOf(bound, incoming, bytesMax, deadline, place),
         bodyBytes: incoming.bodyBytes,
       };
-      const running = this.#run(bound, incoming, call);
+      let receipt: string | undefined;
+      const onReceipt = (text: string): void => {
+        receipt = text;
+      };
+      const running = this.#run(admitted, call, onReceipt);
       const reply = running instanceof Promise ? await this.#inTime(running, context, deadline) : running;
-      if (!bound.sendsBody) return this.#finish(admitted, reply, undefined);
+      if (!bound.sendsBody) return this.#finish(admitted, reply, undefined, receipt);
       const { output, body } = reply as { output: unknown; body: ByteStream };
       if (body instanceof ResidentBody) {
         bound.meter.bytesOut(body.bytes.byteLength);
@@ -230,10 +233,10 @@ class Pipeline implements Dispatcher {
       }
       streaming = true;
       context.deadlineMs = Number.POSITIVE_INFINITY;
-      const measured = this.#measure(admitted, body);
+      const measured = this.#measure(admitted, body, place);
       return { output, body: measured, quota, release: () => measured.release() };
     } finally {
-      if (!streaming) this.#leave(admitted);
+      if (!streaming) this.#leave(admitted, place);
     }
   }
 
@@ -248,36 +251,62 @@ class Pipeline implements Dispatcher {
     });
   }
 
-  #run(bound: Bound, incoming: Incoming, call: Call): unknown {
+  #run({ bound, incoming, audited, context }: Admitted, call: Call, onReceipt: (text: string) => void): unknown {
+    if (audited === undefined) return this.#handle(bound, incoming, call);
+    let ran = false;
+    const handle = () => {
+      // The log may have taken its time: what its caller has been told is late is not begun.
+      if (context.signal.aborted) throw context.signal.reason;
+      return this.#handle(bound, incoming, call, () => {
+        ran = true;
+      });
+    };
+    return this.#auditor!.around(audited, handle, {
+      onReceipt: incoming.receipt ? onReceipt : undefined,
+      isReplay: () => !ran,
+    });
+  }
+
+  #handle(bound: Bound, incoming: Incoming, call: Call, onRun: () => void = nothing): unknown {
     const { idempotencyKey, input } = incoming;
     const { mutation, body, idempotency } = bound.operation;
     const remembers = mutation && body === undefined && idempotency !== 'handler';
-    if (!remembers || idempotencyKey === undefined) return bound.handler(input, call);
+    const run = () => {
+      onRun();
+      return bound.handler(input, call);
+    };
+    if (!remembers || idempotencyKey === undefined) return run();
     const { tenant, principal } = call.context;
     const who = [tenant, principal.subject, bound.name, idempotencyKey];
-    return this.#idempotency.once(who, input, () => bound.handler(input, call));
+    return this.#idempotency.once(who, input, run);
   }
 
-  #finish({ bound, quota, startMs }: Admitted, output: unknown, body: ByteStream | undefined): Outgoing {
+  #finish(
+    { bound, quota, startMs }: Admitted,
+    output: unknown,
+    body: ByteStream | undefined,
+    receipt?: string,
+  ): Outgoing {
     bound.meter.done('ok', this.#secondsSince(startMs));
-    return { output, body, quota, release: nothing };
+    return { output, body, quota, release: nothing, ...(receipt === undefined ? {} : { receipt }) };
   }
 
-  #measure(admitted: Admitted, body: ByteStream): MeasuredBody {
+  #measure(admitted: Admitted, body: ByteStream, place: Place): MeasuredBody {
     const { bound, incoming, context, startMs } = admitted;
     let disown: (() => void) | undefined;
     const { waits } = bound.operation;
     const source = waits ? new AbortableBody(body, context.signal) : body;
-    const measured = new MeasuredBody(source, bound.meter.bytesOut, (outcome) => {
+    const onEnd = (outcome: unknown): void => {
       disown?.();
       if (outcome === abandoned) context.abort(new RonError('request_timeout', 'the reader left'));
-      this.#leave(admitted);
+      this.#leave(admitted, place);
       if (outcome === undefined) bound.meter.done('ok', this.#secondsSince(startMs));
       else if (outcome === abandoned) bound.meter.done('abandoned', this.#secondsSince(startMs));
       else {
-        this.#record(bound, incoming, context.principal, this.#asRefusal(bound, outcome), outcome, startMs);
+        this.#record(bound, incoming, context.principal, asRefusal(bound, outcome), outcome, startMs);
       }
-    });
+    };
+    const measured = new MeasuredBody(source, bound.meter.bytesOut, onEnd, place);
     // What waits ends with its call at once, whether its source is silent or its reader does not ask.
     if (waits) context.signal.addEventListener('abort', () => measured.fail(context.signal.reason), { once: true });
     // A caller inside the process may lose its way between our reply and its end.
@@ -285,21 +314,14 @@ class Pipeline implements Dispatcher {
     return measured;
   }
 
-  #leave({ bound, context }: Admitted): void {
-    if (!this.#ceilings.leave(context)) return;
+  #leave({ bound, context }: Admitted, place: Place): void {
+    if (!this.#ceilings.leave(place)) return;
     bound.meter.inflight(-1);
     context.end();
   }
 
   #secondsSince(startMs: number): number {
     return (this.#options.env.clock.monotonicMs() - startMs) / 1_000;
-  }
-
-  /** A code that the contract does not declare would surprise its callers: it becomes `internal`. */
-  #asRefusal(bound: Bound, thrown: unknown): RonError {
-    if (thrown instanceof RonError && (implicit.has(thrown.code) || bound.operation.errors.includes(thrown.code)))
-      return thrown;
-    return new RonError('internal', 'the node failed on this request', { cause: thrown });
   }
 
   #record(
@@ -323,53 +345,18 @@ class Pipeline implements Dispatcher {
   }
 }
 
-const implicit = new Set([
-  'bad_request',
-  'unauthenticated',
-  'forbidden',
-  'payload_too_large',
-  'quota_exhausted',
-  'unavailable',
-  'deadline_exceeded',
-  'request_timeout',
-  'conflict',
-  'internal',
-]);
-
-/** When the call is late, on the monotonic clock: the least of what the operation, the caller and the call above it grant. */
-function deadlineOf({ operation, takesBody }: Bound, { timeoutMs, parent }: Incoming, startMs: number): number {
-  const own = operation.limits?.timeoutMs ?? (takesBody ? Number.POSITIVE_INFINITY : timeoutMsDefault);
-  const granted = Math.min(own, timeoutMs ?? Number.POSITIVE_INFINITY);
-  return Math.min(startMs + granted, parent?.deadlineMs ?? Number.POSITIVE_INFINITY);
-}
-
-/** The call's deadline; while it takes a body, also one that moves on with each piece. */
-class CallDeadline implements Deadline {
-  readonly #context: Context;
-  readonly #clock: Env['clock'];
-  #pieceMs = Number.POSITIVE_INFINITY;
-
-  constructor(context: Context, takesBody: boolean, clock: Env['clock']) {
-    this.#context = context;
-    this.#clock = clock;
-    if (takesBody) this.moved();
-  }
-
-  get deadlineMs(): number {
-    return Math.min(this.#context.deadlineMs, this.#pieceMs);
-  }
-
-  moved(): void {
-    this.#pieceMs = this.#clock.monotonicMs() + pieceMsMax;
-  }
-}
-
-function bodyOf(bound: Bound, incoming: Incoming, bytesMax: number, deadline: CallDeadline): ByteStream {
+function bodyOf(bound: Bound, incoming: Incoming, bytesMax: number, deadline: CallDeadline, place: Place): ByteStream {
   if (!bound.takesBody || incoming.body === undefined) return emptyBody;
-  return boundedBody(incoming.body, { bytesMax, announcedBytes: incoming.bodyBytes }, (bytes) => {
+  const onPiece = (bytes: number): void => {
     deadline.moved();
     bound.meter.bytesIn(bytes);
-  });
+  };
+  return boundedBody(incoming.body, { bytesMax, announcedBytes: incoming.bodyBytes }, onPiece, place);
+}
+
+/** A call that a binding brought in, and not one that a service of this node makes for another. */
+function isFromOutside({ credential }: Incoming): boolean {
+  return credential.principal === undefined;
 }
 
 function nothing(): void {

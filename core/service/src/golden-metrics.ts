@@ -4,6 +4,8 @@ import type { Metrics } from '@ron/kernel';
 export interface OperationMeter {
   done(code: string, seconds: number): void;
   rejected(reason: string): void;
+  /** Refused before anything was done for it: it took no time, and the latencies of what is served do not sink by it. */
+  shed(reason: string, code: string): void;
   bytesIn(count: number): void;
   bytesOut(count: number): void;
   inflight(change: 1 | -1): void;
@@ -15,7 +17,8 @@ export interface ServiceMeters {
   rejected(reason: string): void;
 }
 
-export function createMeters(metrics: Metrics, service: string): ServiceMeters {
+/** `held`: how many of the calls in flight wait for their client. */
+export function createMeters(metrics: Metrics, service: string, held?: () => number): ServiceMeters {
   const requests = metrics.counter('requests_total', 'Finished requests', ['service', 'op', 'code']);
   const rejected = rejections(metrics, service);
   const bytesIn = metrics.counter('bytes_in_total', 'Body bytes received', ['service']).labels({ service });
@@ -25,23 +28,35 @@ export function createMeters(metrics: Metrics, service: string): ServiceMeters {
     'op',
   ]);
   const inflight = metrics.gauge('inflight', 'Requests being served', ['service']).labels({ service });
+  if (held !== undefined) {
+    const waiting = metrics.gauge('inflight_held', 'Of the requests being served, those that wait for their client', [
+      'service',
+    ]);
+    const own = waiting.labels({ service });
+    metrics.onCollect(() => own.set(held()));
+  }
   const quota = metrics.counter('quota_exhaustions_total', 'Refusals for quota', ['tenant_class']);
   const exhausted = quota.labels({ tenant_class: 'default' });
   const operation = (op: string): OperationMeter => {
     const observe = latency.labels({ service, op });
     const ok = requests.labels({ service, op, code: 'ok' });
     const byCode = new Map<string, { inc(by?: number): void }>([['ok', ok]]);
+    const count = (code: string) => bound(byCode, code, () => requests.labels({ service, op, code })).inc();
     return {
       done(code, seconds) {
-        bound(byCode, code, () => requests.labels({ service, op, code })).inc();
+        count(code);
         observe.observe(seconds);
       },
       rejected(reason) {
         rejected(reason);
         if (reason === 'quota_exhausted') exhausted.inc();
       },
-      bytesIn: (count) => bytesIn.inc(count),
-      bytesOut: (count) => bytesOut.inc(count),
+      shed(reason, code) {
+        rejected(reason);
+        count(code);
+      },
+      bytesIn: (bytes) => bytesIn.inc(bytes),
+      bytesOut: (bytes) => bytesOut.inc(bytes),
       inflight: (change) => (change === 1 ? inflight.inc() : inflight.dec()),
     };
   };

@@ -4,9 +4,12 @@ import { RonError } from '@ron/proto/errors';
 import type { Authenticator } from './access.ts';
 import type { CeilingOptions } from './ceilings.ts';
 import type { Gate, LiveConfig, Running, Service } from './define.ts';
-import { createDispatcher, type Dispatcher } from './dispatch.ts';
+import { createDispatcher } from './dispatch.ts';
+import type { Dispatcher, DispatcherOptions } from './dispatcher.ts';
 
-export interface HostOptions extends CeilingOptions {
+export interface HostOptions
+  extends CeilingOptions,
+    Pick<DispatcherOptions, 'policy' | 'audit' | 'admit' | 'pressure'> {
   readonly env: Env;
   readonly bus: KernelBus;
   readonly metrics: Metrics;
@@ -26,6 +29,8 @@ export interface StartOptions {
 export interface HostedService extends AsyncDisposable {
   readonly name: string;
   readonly dispatcher: Dispatcher;
+  /** The quota stage of the service, for those that have none of their own. */
+  readonly admit: Running<Contract>['admit'];
   gates(): readonly Gate[];
 }
 
@@ -56,6 +61,7 @@ export async function hostService(service: Service, options: HostOptions, start:
   return {
     name,
     dispatcher,
+    admit: running.admit,
     gates: () => (running.gates?.() ?? []).map((gate) => ({ ...gate, gate: `${name}.${gate.gate}` })),
     async [Symbol.asyncDispose]() {
       await drained(dispatcher, options);

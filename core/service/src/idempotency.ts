@@ -51,7 +51,10 @@ export class IdempotencyStore {
       throw new RonError('conflict', 'this Idempotency-Key was used with another request');
     if (known !== undefined) return parse('outcome' in known ? JSON.stringify(await known.outcome) : known.json);
     if (this.#running.size >= this.#limits.runningMax)
-      throw new RonError('unavailable', 'too many mutations in flight', { retryAfterMs: 250 });
+      throw new RonError('unavailable', 'too many mutations in flight', {
+        retryAfterMs: 250,
+        details: { gate: 'idempotency' },
+      });
     // `async` turns a synchronous throw into a rejection.
     const outcome = (async () => run())();
     this.#running.set(key, { digest, outcome });

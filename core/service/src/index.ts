@@ -3,7 +3,8 @@ export { bindHttp, type HttpBindingOptions, httpRefusal } from './bind-http.ts';
 export { bindLocal } from './bind-local.ts';
 export { OapLink, type OapPeerOptions } from './bind-oap-client.ts';
 export { bindOapServer, type OapBindingOptions } from './bind-oap-server.ts';
-export { readWhole } from './bodies.ts';
+export { abandoned, MeasuredBody, readWhole } from './bodies.ts';
+export { Context } from './context.ts';
 export { corrIdOf, uuidV7 } from './corr-id.ts';
 export {
   type Admission,
@@ -17,9 +18,17 @@ export {
   type ServiceDefinition,
   type Uses,
 } from './define.ts';
-export { createDispatcher, type Dispatcher, type DispatcherOptions, type Incoming, type Outgoing } from './dispatch.ts';
+export { createDispatcher } from './dispatch.ts';
+export type { Dispatcher, DispatcherOptions, Incoming, Outgoing } from './dispatcher.ts';
+export { createMeters, type OperationMeter, rejections } from './golden-metrics.ts';
 export { type HostedService, type HostOptions, hostService, type StartOptions } from './host.ts';
-export { createOpsEndpoints, type OpsEndpoints, type OpsSource } from './ops.ts';
+export { parseTrustedProxies } from './http/client-address.ts';
+export { serverFields } from './http/server-fields.ts';
+export { httpServerLimits } from './http/server-limits.ts';
+export { listenHttp } from './listen-http.ts';
+export { createOpsEndpoints, isProbe, type OpsEndpoints, type OpsSource } from './ops.ts';
+export { createPressure, type Pressure } from './pressure-gate.ts';
 export { rightsFor } from './rights.ts';
+export type { AuditEntry, AuditReceipt, AuditStage, PolicyRequest, PolicyStage } from './stages.ts';
 export { startOrder } from './start-order.ts';
 export { loadCompiler } from './validators.ts';

@@ -13,10 +13,12 @@ import {
   tickMs,
 } from '@ron/oap';
 import { RonError } from '@ron/proto/errors';
+import type { Credential } from './access.ts';
 import type { OnRefusal } from './bind-http.ts';
 import type { Context } from './context.ts';
 import { uuidV7 } from './corr-id.ts';
-import type { Dispatcher, Incoming, Outgoing } from './dispatch.ts';
+import type { Dispatcher, Incoming, Outgoing } from './dispatcher.ts';
+import { isAddress } from './http/client-address.ts';
 
 export interface OapServerPorts {
   readonly duplex: Duplex;
@@ -24,8 +26,11 @@ export interface OapServerPorts {
   readonly log: Log;
   readonly byApp: ReadonlyMap<number, Dispatcher>;
   readonly identity: HelloIdentity;
+  controlBytesMax(): number;
   /** Told of each refusal that comes before a service's pipeline, which counts and logs its own. */
   readonly onRefusal: OnRefusal;
+  /** Whether the peer may say for whom it calls. */
+  readonly speaksForMany: boolean;
 }
 
 /** A body that its sender must move at least this fast while the handler waits for it. */
@@ -131,12 +136,12 @@ export class OapServerConnection {
   /** The request for its dispatcher, or why none gets it. */
   #parse(opened: OpenedStream, body: InboundBody | undefined): Routed | RonError {
     const { header } = opened;
-    if (this.#draining) return new RonError('unavailable', 'the node is stopping', { retryAfterMs: 1_000 });
+    if (this.#draining) return stopping();
     const dispatcher = this.#ports.byApp.get(opened.app);
     if (dispatcher === undefined) return new RonError('not_found', 'there is no such application here');
     let input: unknown;
     try {
-      input = parseStrictJson(opened.body, { bytesMax: limits.controlBodyBytesMax, depthMax: limits.jsonDepthMax });
+      input = parseStrictJson(opened.body, { bytesMax: this.#ports.controlBytesMax(), depthMax: limits.jsonDepthMax });
     } catch (error) {
       return error as RonError;
     }
@@ -145,15 +150,22 @@ export class OapServerConnection {
       input,
       body,
       bodyBytes: body === undefined ? 0 : header.body_bytes,
-      credential: opened.capability.byteLength === 0 ? {} : { token: opened.capability.slice() },
+      credential: credentialOf(opened),
       corrId: header.corr_id,
       traceparent: header.traceparent,
       timeoutMs: header.deadline_ms,
       idempotencyKey: header.idempotency_key,
+      receipt: header.receipt,
       tenant: opened.tenant.every((byte) => byte === 0) ? undefined : formatTenant(opened.tenant),
-      remote: addressOf(this.#ports.duplex.remote),
+      remote: this.#remoteOf(header.remote),
     };
     return { dispatcher, incoming };
+  }
+
+  #remoteOf(claimed: string | undefined): string {
+    const own = addressOf(this.#ports.duplex.remote);
+    if (claimed === undefined || !this.#ports.speaksForMany) return own;
+    return claimed === 'unix' || isAddress(claimed) ? claimed : own;
   }
 
   #refuse(streamId: number, error: RonError, corrId: string): void {
@@ -174,7 +186,9 @@ export class OapServerConnection {
     stream.outgoing = outgoing;
     const body = encoder.encode(JSON.stringify(outgoing.output));
     const end = outgoing.body === undefined;
-    this.#connection.answer(streamId, { header: { corr_id: incoming.corrId }, body, end });
+    const { receipt } = outgoing;
+    const header = { corr_id: incoming.corrId, ...(receipt === undefined ? {} : { receipt }) };
+    this.#connection.answer(streamId, { header, body, end });
     if (outgoing.body !== undefined) {
       const pushes = dispatcher.contract.operations[incoming.operation]?.waits === true;
       stream.outbound = new OutboundBody(this.#connection, streamId, pushes ? 'events' : 'body');
@@ -248,6 +262,16 @@ export class OapServerConnection {
       if (this.#connection.state !== 'closed') this.#arm();
     });
   }
+}
+
+function credentialOf({ app, capability, header: { op, proof } }: OpenedStream): Credential {
+  if (capability.byteLength === 0) return {};
+  const token = capability.slice();
+  return proof === undefined ? { token } : { token, proof, request: `${app}/${op}` };
+}
+
+function stopping(): RonError {
+  return new RonError('unavailable', 'the node is stopping', { retryAfterMs: 1_000, details: { gate: 'draining' } });
 }
 
 interface Routed {

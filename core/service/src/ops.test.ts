@@ -50,3 +50,42 @@ test('readiness is 503 as long as one gate is closed, and names its reason', asy
   expect(JSON.parse(await body(red))).toEqual({ ready: false, gates });
   expect((await ask('/readyz', [gates[0]!]))?.status).toBe(200);
 });
+
+test('the metrics are made a bounded number of times, and anew for who asks now and then', async () => {
+  let nowMs = 0;
+  let made = 0;
+  const endpoints = createOpsEndpoints({
+    uptimeMs: () => nowMs,
+    gates: () => [],
+    exposition: async () => `made ${++made}\n`,
+    version: () => ({}),
+    openApi: () => ({}),
+  });
+  const scrape = () => body(endpoints({ method: 'GET', target: '/metrics' } as HttpRequest) as ReturnType<typeof ask>);
+  for (let at = 0; at < 100; at += 1) await scrape();
+  expect(made).toBe(8);
+  nowMs += 249;
+  expect(await scrape()).toBe('made 8\n');
+  nowMs += 1;
+  expect(await scrape()).toBe('made 9\n');
+  nowMs += 10_000;
+  for (let at = 0; at < 100; at += 1) await scrape();
+  expect(made).toBe(17);
+});
+
+test('the description of the API is made once, however often it is asked for', async () => {
+  let made = 0;
+  const endpoints = createOpsEndpoints({
+    uptimeMs: () => 0,
+    gates: () => [],
+    exposition: async () => '',
+    version: () => ({}),
+    openApi: () => ({ made: ++made }),
+  });
+  expect(made).toBe(0);
+  for (let time = 0; time < 3; time += 1) {
+    const reply = await endpoints({ method: 'GET', target: '/openapi.json' } as HttpRequest);
+    expect(reply).toMatchObject({ status: 200, headers: { 'content-type': 'application/json' } });
+    expect(new TextDecoder().decode(reply?.body as Uint8Array)).toBe('{"made":1}');
+  }
+});

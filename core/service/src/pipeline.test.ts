@@ -162,6 +162,21 @@ describe('bodies', () => {
   });
 });
 
+test('who finds no room has paid nothing', async () => {
+  let paid = 0;
+  const admit = () => {
+    paid += 1;
+    return undefined;
+  };
+  const held = Promise.withResolvers<object>();
+  const { call, run } = startPipeline({ op: { handler: () => held.promise } }, { admit, inflightMax: 1 });
+  const first = call('op');
+  await expect(run(call('op'))).rejects.toMatchObject({ code: 'unavailable', details: { gate: 'inflight' } });
+  expect(paid).toBe(1);
+  held.resolve({});
+  await run(first);
+});
+
 describe('streamed answers', () => {
   function streaming(source: () => ByteStream) {
     return startPipeline({ op: { body: 'out', handler: () => ({ output: {}, body: source() }) } });

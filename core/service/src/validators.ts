@@ -1,5 +1,6 @@
 import { RonError } from '@ron/proto/errors';
 import type { TSchema } from 'typebox';
+import { fieldFaults } from './fault-text.ts';
 
 export interface Validator {
   check(value: unknown): boolean;
@@ -8,6 +9,8 @@ export interface Validator {
 }
 
 const faultsMax = 8;
+/** Entries of a value whose faults are looked for. The compiler finds all of them before the first is told: 300 ms for 1 MiB of wrong numbers. */
+const entriesMax = 4_096;
 let compiler: typeof import('typebox/compile') | undefined;
 
 /** The schema compiler takes 130 ms to import: bindings load it after the first request or a quiet moment, not before the listener. */
@@ -29,30 +32,34 @@ export function validatorOf(schema: TSchema): Validator {
     },
     refusal(value, what) {
       compiled ??= compile(schema);
-      const faults = [...compiled.Errors(value)]
-        .filter((fault) => fault.keyword !== 'boolean')
-        .slice(0, faultsMax)
-        .map((fault) => ({
-          field: fault.instancePath === '' ? '/' : fault.instancePath,
-          fault: unknownFields(fault) ?? fault.message,
-        }));
+      const faults = hasMoreEntries(value, entriesMax)
+        ? []
+        : fieldFaults([...compiled.Errors(value)], value, faultsMax);
       const first = faults[0];
-      const summary = first === undefined ? 'it does not fit its schema' : `${first.field} ${first.fault}`;
+      const summary =
+        first === undefined
+          ? 'it does not fit its schema, and is too large to say where'
+          : `${first.field} ${first.fault}`;
       return new RonError('bad_request', `${what}: ${summary}`, { details: { fields: faults } });
     },
   };
 }
 
+/** Whether there are more than so many members and items in it; stops counting there. */
+function hasMoreEntries(value: unknown, max: number): boolean {
+  let left = max;
+  const waiting = [value];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const entries = Array.isArray(next) ? next : Object.values(next);
+    left -= entries.length;
+    if (left < 0) return true;
+    for (const entry of entries) if (typeof entry === 'object' && entry !== null) waiting.push(entry);
+  }
+  return false;
+}
+
 function compile(schema: TSchema) {
   if (compiler === undefined) throw new Error('loadCompiler() must have resolved before the first validation');
   return compiler.Compile(schema);
-}
-
-function unknownFields(fault: { keyword: string; params: object }): string | undefined {
-  if (fault.keyword !== 'additionalProperties') return undefined;
-  const names = (fault.params as { additionalProperties?: readonly string[] }).additionalProperties ?? [];
-  return `has unknown fields: ${names
-    .slice(0, 5)
-    .map((name) => name.slice(0, 64))
-    .join(', ')}`;
 }

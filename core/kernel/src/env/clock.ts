@@ -1,6 +1,6 @@
 /** Time. Everything that waits or measures asks this port, so that a whole cluster can run on virtual time. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch; may jump. For records and expiry dates only. */
+  /** Whole milliseconds since the Unix epoch; may jump. For records and expiry dates only. */
   wallMs(): number;
   /** Milliseconds from an arbitrary start; never goes back. For deadlines, leases, quotas and durations. */
   monotonicMs(): number;

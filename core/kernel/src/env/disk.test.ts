@@ -112,7 +112,7 @@ describe.each<[string, () => Disk]>([
     expect(await disk.list('none')).toEqual([]);
     expect(await disk.list('')).toEqual(['d']);
     await expect(disk.list('d/f')).rejects.toMatchObject({ code: 'ENOTDIR' });
-    expect(await disk.stat('d/f')).toEqual({ kind: 'file', sizeBytes: 4 });
+    expect(await disk.stat('d/f')).toEqual({ kind: 'file', sizeBytes: 4, mode: 0o600 });
     expect(await disk.stat('d')).toEqual({ kind: 'directory', sizeBytes: 0 });
     expect(await disk.stat('none')).toBeUndefined();
   });

@@ -28,6 +28,8 @@ export interface Disk {
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'other';
   readonly sizeBytes: number;
+  /** Permission bits of a file, `0o600`; absent where the adapter knows none. */
+  readonly mode?: number;
 }
 
 /** An open file. Positions are explicit: there is no cursor to share. */

@@ -1,4 +1,4 @@
-import type { HttpHandler, HttpServerLimits } from './http.ts';
+import type { HttpHandler, HttpServerLimits, TlsIdentity } from './http.ts';
 
 /** Where a listener listens and a dialer dials. Plain TCP is for loopback only; port 0 asks for any free one. */
 export type NetAddress =
@@ -9,7 +9,7 @@ export interface Net {
   listen(address: NetAddress, accept: (connection: Duplex) => void): Promise<Listener>;
   /** Rejects with `ETIMEDOUT` after `timeoutMs`. */
   dial(address: NetAddress, timeoutMs: number): Promise<Duplex>;
-  serveHttp(address: NetAddress, limits: HttpServerLimits, handler: HttpHandler): Promise<Listener>;
+  serveHttp(address: NetAddress, limits: HttpServerLimits, handler: HttpHandler): Promise<HttpListener>;
 }
 
 export interface Listener extends AsyncDisposable {
@@ -17,6 +17,14 @@ export interface Listener extends AsyncDisposable {
   readonly address: NetAddress;
   /** Stops accepting, lets what is running finish until `graceMs`, then closes what is left. */
   close(graceMs: number): Promise<void>;
+}
+
+export interface HttpListener extends Listener {
+  /**
+   * What connections from now on are shown; those that are open stay as they are. Throws `EINVAL`, and changes nothing,
+   * when certificate and key do not fit or the listener has no TLS.
+   */
+  renewIdentity(identity: TlsIdentity): void;
 }
 
 /** A byte connection: the only socket the project knows. */

@@ -54,6 +54,12 @@ function answers(socketPath: string): Promise<boolean> {
   });
 }
 
+/**
+ * Connections that wait in the system to be taken in: as many as twice a listener's cap. The system drops what is past it,
+ * and who was dropped tries again after a second at the earliest.
+ */
+const backlog = 2_048;
+
 /** Binds `server`; resolves with the address as bound. */
 export async function listenOn(server: net.Server, address: NetAddress, anyHost = false): Promise<NetAddress> {
   if (address.kind === 'unix') await prepareUnixPath(address.path);
@@ -64,8 +70,8 @@ export async function listenOn(server: net.Server, address: NetAddress, anyHost 
       server.removeListener('error', reject);
       resolve();
     };
-    if (address.kind === 'unix') server.listen({ path: address.path }, onListening);
-    else server.listen({ host, port: address.port }, onListening);
+    if (address.kind === 'unix') server.listen({ path: address.path, backlog }, onListening);
+    else server.listen({ host, port: address.port, backlog }, onListening);
   });
   if (address.kind === 'unix') {
     fs.chmodSync(address.path, 0o600);

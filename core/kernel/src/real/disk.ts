@@ -62,7 +62,8 @@ class RealDisk implements Disk {
     try {
       const stat = await fs.promises.lstat(this.#resolve(path));
       const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'directory' : 'other';
-      return { kind, sizeBytes: kind === 'file' ? stat.size : 0 };
+      if (kind !== 'file') return { kind, sizeBytes: 0 };
+      return { kind, sizeBytes: stat.size, mode: stat.mode & 0o777 };
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined;
       throw error;

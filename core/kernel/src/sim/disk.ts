@@ -135,7 +135,8 @@ class AttachedDisk implements Disk {
     return this.run(() => {
       const node = this.#tree.find(path);
       if (node === undefined) return undefined;
-      return node instanceof SimFolder ? { kind: 'directory', sizeBytes: 0 } : { kind: 'file', sizeBytes: node.size };
+      if (node instanceof SimFolder) return { kind: 'directory', sizeBytes: 0 };
+      return { kind: 'file', sizeBytes: node.size, mode: 0o600 };
     });
   }
 

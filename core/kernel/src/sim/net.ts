@@ -56,7 +56,13 @@ export class SimNetwork {
   attach(node: string, clock: SimClock): SimNet {
     return {
       listen: async (address, accept) => this.#bind(node, address, { node, accept }),
-      serveHttp: async (address, _limits: HttpServerLimits, handler) => this.#bind(node, address, { node, handler }),
+      serveHttp: async (address, { tls }: HttpServerLimits, handler) => ({
+        ...this.#bind(node, address, { node, handler }),
+        // Without a wire there is nothing to encrypt: an identity is only there or not.
+        renewIdentity() {
+          if (tls === undefined) throw new SystemError('EINVAL', 'the listener has no TLS');
+        },
+      }),
       dial: (address, timeoutMs) => this.#dial(node, clock, address, timeoutMs),
       request: (address, request) => this.#request(node, address, request),
     };

@@ -158,7 +158,7 @@ export class SimClock implements Clock {
   }
 
   wallMs(): number {
-    return this.#epochMs + this.#wallOffsetMs + this.#scheduler.nowMs;
+    return Math.floor(this.#epochMs + this.#wallOffsetMs + this.#scheduler.nowMs);
   }
 
   monotonicMs(): number {

@@ -1,9 +1,10 @@
-import type { Clock, HttpRequest } from '@ron/kernel';
+import type { Clock, HttpRequest, Work } from '@ron/kernel';
 import { limits, parseStrictJson } from '@ron/oap';
 import { RonError } from '@ron/proto/errors';
 import { type ByteStream, ResidentBody } from '@ron/proto/stream';
 import type { Credential } from '../access.ts';
 import { readWhole } from '../bodies.ts';
+import { contentCodingOf, inflateBody, unsupportedCoding } from './content-coding.ts';
 import type { BoundRoute } from './router.ts';
 
 const bearer = /^Bearer ([A-Za-z0-9._~+/=-]+)$/i;
@@ -14,11 +15,23 @@ const traceparent = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 export function credentialOf(request: HttpRequest): Credential {
   const authorization = request.headers['authorization'];
   const direct = request.headers['ron-cap'];
-  if (authorization === undefined) return direct === undefined ? {} : { token: direct };
+  if (authorization === undefined) return direct === undefined ? {} : withProof(direct, request);
   const token = bearer.exec(authorization)?.[1];
   if (token === undefined) throw new RonError('unauthenticated', 'the capability is not valid here');
   if (direct !== undefined && direct !== token) throw new RonError('bad_request', 'two different capabilities');
-  return { token };
+  return withProof(token, request);
+}
+
+function withProof(token: string, { headers, method, target }: HttpRequest): Credential {
+  const proof = headers['ron-proof'];
+  return proof === undefined ? { token } : { token, proof, request: `${method} ${target}` };
+}
+
+/** `Ron-Receipt: 1` asks for the proof that the call is in the audit log. */
+export function wantsReceipt(request: HttpRequest): boolean {
+  const asked = request.headers['ron-receipt'];
+  if (asked === undefined || asked === '1') return asked === '1';
+  throw new RonError('bad_request', 'Ron-Receipt: 1');
 }
 
 export function idempotencyKeyOf(request: HttpRequest): string | undefined {
@@ -39,15 +52,27 @@ export function bodyBytesOf(request: HttpRequest): number | undefined {
   return request.headers['transfer-encoding'] === undefined ? 0 : undefined;
 }
 
-/** JSON bodies fill the input; a field that the path, query or headers already gave is refused. */
+export interface JsonBodyPorts {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly work: Pick<Work, 'inflate'>;
+  /** Bytes of the JSON, inflated. */
+  readonly bytesMax?: number | undefined;
+}
+
+/**
+ * JSON bodies fill the input; a field that the path, query or headers already gave is refused. Resolves with the bytes
+ * that came, before they were inflated.
+ */
 export async function addJsonBody(
   request: HttpRequest,
   input: Record<string, unknown>,
-  clock: Pick<Clock, 'monotonicMs'>,
-): Promise<void> {
-  const bytes = await readWhole(inTime(request.body, clock), limits.controlBodyBytesMax);
-  if (bytes.byteLength === 0) return;
-  const value = parseStrictJson(bytes, { bytesMax: limits.controlBodyBytesMax, depthMax: limits.jsonDepthMax });
+  { clock, work, bytesMax = limits.controlBodyBytesMax }: JsonBodyPorts,
+): Promise<number> {
+  const coding = contentCodingOf(request.headers['content-encoding']);
+  const sent = await readWhole(inTime(request.body, clock), bytesMax);
+  if (sent.byteLength === 0) return 0;
+  const bytes = coding === undefined ? sent : inflateBody(work, coding, sent, bytesMax);
+  const value = parseStrictJson(bytes, { bytesMax, depthMax: limits.jsonDepthMax });
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new RonError('bad_request', 'the body must be a JSON object');
   }
@@ -55,6 +80,16 @@ export async function addJsonBody(
     if (Object.hasOwn(input, field)) throw new RonError('bad_request', `"${field}" is given twice`);
     input[field] = content;
   }
+  return sent.byteLength;
+}
+
+/** Bytes in a coding are not those that were meant: only JSON is inflated, and an operation that asks for the field judges itself. */
+export function refuseCodedBody({ route }: BoundRoute, request: HttpRequest, bodyBytes: number | undefined): void {
+  const field = request.headers['content-encoding'];
+  if (field === undefined || bodyBytes === 0 || route.json === true) return;
+  if (route.headers?.['content-encoding'] !== undefined) return;
+  if (contentCodingOf(field) === undefined) return;
+  throw unsupportedCoding('send the bytes without Content-Encoding', 'identity');
 }
 
 /** The adapter ends a body that stands still; this ends one that keeps moving for longer than a control request may take. */

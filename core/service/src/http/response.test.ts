@@ -2,6 +2,7 @@ import type { HttpRoute } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { emptyBody, ResidentBody } from '@ron/proto/stream';
 import { expect, test } from 'vitest';
+import { pressureSignals } from '../pressure.ts';
 import { errorResponse, replyOf } from './response.ts';
 
 const json: HttpRoute = { method: 'GET', path: '/x', reply: 'json' };
@@ -75,13 +76,15 @@ test('bytes: resident ones as they are, streams as streams, HEAD with the length
 });
 
 test('the quota stands in RateLimit', () => {
-  const quota = { limit: 10, remaining: -0.5, resetMs: 1_001 };
+  const quota = { limit: 10, remaining: -0.5, windowMs: 1_001 };
   expect(replyOf(json, { ...outgoing({}), quota }, {}).headers['ratelimit']).toBe('"default";r=0;t=2');
 });
 
 test('a refusal has the headers that its code calls for', () => {
   const of = (error: RonError) => errorResponse(error, 'corr-id-1', {});
   expect(of(new RonError('unavailable', 'x', { retryAfterMs: 1 })).headers['retry-after']).toBe(1);
+  expect(of(new RonError('unavailable', 'x')).headers['retry-after']).toBe(1);
+  expect(of(new RonError('not_found', 'x')).headers).not.toHaveProperty('retry-after');
   expect(of(new RonError('quota_exhausted', 'x', { retryAfterMs: 1_001 })).headers['retry-after']).toBe(2);
   expect(of(new RonError('unauthenticated', 'x')).headers['www-authenticate']).toBe('Bearer');
   expect(of(new RonError('range_not_satisfiable', 'x', { details: { size: 7 } }))).toMatchObject({
@@ -92,4 +95,11 @@ test('a refusal has the headers that its code calls for', () => {
   const internal = of(new RonError('internal', 'x', { cause: new Error('a secret detail') }));
   expect(internal.headers).toMatchObject({ 'cache-control': 'no-store', 'x-corr-id': 'corr-id-1' });
   expect(text(internal.body)).not.toContain('secret');
+});
+
+test('who is refused under pressure is not read from for a while, unless it is a queue that is long', () => {
+  const of = (gate: string) =>
+    errorResponse(new RonError('unavailable', 'x', { retryAfterMs: 400, details: { gate } }), 'corr-id-1', {});
+  for (const signal of pressureSignals) expect(of(signal)).toMatchObject({ status: 503, restMs: 400 });
+  for (const gate of ['queue_delay', 'revocations']) expect(of(gate)).not.toHaveProperty('restMs');
 });

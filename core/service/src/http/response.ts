@@ -3,7 +3,8 @@ import type { HttpRoute } from '@ron/proto/contract';
 import type { RonError } from '@ron/proto/errors';
 import { ResidentBody } from '@ron/proto/stream';
 import type { QuotaReport } from '../define.ts';
-import type { Outgoing } from '../dispatch.ts';
+import type { Outgoing } from '../dispatcher.ts';
+import { pressureSignals } from '../pressure.ts';
 
 type Headers = Record<string, string | number>;
 
@@ -28,6 +29,7 @@ export function replyOf(route: HttpRoute, outgoing: Outgoing, headers: Headers):
     }
   }
   addQuota(headers, outgoing.quota);
+  if (outgoing.receipt !== undefined) headers['ron-audit-receipt'] = outgoing.receipt;
   if (route.reply === 'json') {
     outgoing.release();
     headers['cache-control'] ??= 'no-store';
@@ -59,18 +61,45 @@ function setHeader(headers: Headers, name: string, value: string | number): void
 export function errorResponse(error: RonError, corrId: string, headers: Headers): HttpResponse {
   headers['x-corr-id'] = corrId;
   headers['cache-control'] = 'no-store';
-  if (error.retryAfterMs !== undefined) headers['retry-after'] = Math.max(1, Math.ceil(error.retryAfterMs / 1_000));
+  const retryAfterMs = error.retryAfterMs ?? (error.code === 'unavailable' ? unavailableMs : undefined);
+  if (retryAfterMs !== undefined) headers['retry-after'] = Math.max(1, Math.ceil(retryAfterMs / 1_000));
   if (error.code === 'unauthenticated') headers['www-authenticate'] = 'Bearer';
   const size = error.details?.['size'];
   if (error.code === 'range_not_satisfiable' && typeof size === 'number') headers['content-range'] = `bytes */${size}`;
-  return jsonResponse(error.httpStatus, error.toEnvelope(corrId), headers);
+  if (error.code === 'quota_exhausted') addExhausted(headers, error);
+  const reply = jsonResponse(error.httpStatus, error.toEnvelope(corrId), headers);
+  const gate = error.code === 'unavailable' ? error.details?.['gate'] : undefined;
+  if (gate === 'draining') return { ...reply, closes: true };
+  if (error.retryAfterMs === undefined || !rests(gate)) return reply;
+  return { ...reply, restMs: Math.min(restMsMax, error.retryAfterMs) };
 }
 
-/** RateLimit header fields of draft-ietf-httpapi-ratelimit-headers. */
-function addQuota(headers: Headers, quota: QuotaReport | undefined): void {
+/** What is told to wait where nobody knows for how long: a 503 without a wait is asked again at once. */
+const unavailableMs = 1_000;
+
+/** A client that does not wait as it is told makes refusing cost as much as serving: its connection waits for it. */
+const restMsMax = 500;
+
+/** Not for who stood in line too long, in which who comes again waits anyway. */
+function rests(gate: unknown): boolean {
+  return (pressureSignals as readonly unknown[]).includes(gate);
+}
+
+/** RateLimit header fields of draft-ietf-httpapi-ratelimit-headers: seconds are rounded up, what remains down. */
+export function addQuota(headers: Headers, quota: QuotaReport | undefined): void {
   if (quota === undefined) return;
-  headers['ratelimit'] =
-    `"default";r=${Math.max(0, Math.floor(quota.remaining))};t=${Math.ceil(quota.resetMs / 1_000)}`;
+  const { quota: name = 'default', policy, remaining, windowMs } = quota;
+  headers['ratelimit'] = `"${name}";r=${Math.max(0, Math.floor(remaining))};t=${Math.ceil(windowMs / 1_000)}`;
+  if (policy !== undefined) headers['ratelimit-policy'] = policy;
+}
+
+/** Nothing of it remains until the wait is over. */
+function addExhausted(headers: Headers, { details, retryAfterMs = 0 }: RonError): void {
+  const name = details?.['quota'];
+  if (typeof name !== 'string') return;
+  headers['ratelimit'] = `"${name}";r=0;t=${Math.ceil(retryAfterMs / 1_000)}`;
+  const policy = details?.['policy'];
+  if (typeof policy === 'string') headers['ratelimit-policy'] = policy;
 }
 
 function withoutField(output: Record<string, unknown>, field: string | undefined): Record<string, unknown> {

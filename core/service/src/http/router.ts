@@ -1,6 +1,6 @@
 import type { Contract, HttpRoute, Operation } from '@ron/proto/contract';
 import createRouter, { type HTTPMethod } from 'find-my-way';
-import type { Dispatcher } from '../dispatch.ts';
+import type { Dispatcher } from '../dispatcher.ts';
 import { type FieldReader, fieldReadersOf } from './fields.ts';
 
 /** A route with everything that a request on it needs, found once at start. */

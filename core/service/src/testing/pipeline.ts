@@ -2,7 +2,8 @@ import { createSimEnv } from '@ron/kernel/sim';
 import type { Call, Contract, Operation } from '@ron/proto/contract';
 import { Type } from 'typebox';
 import type { AuthenticatedPrincipal } from '../access.ts';
-import { createDispatcher, type DispatcherOptions, type Incoming } from '../dispatch.ts';
+import { createDispatcher } from '../dispatch.ts';
+import type { DispatcherOptions, Incoming } from '../dispatcher.ts';
 import { principal, testHost } from './echo-service.ts';
 
 export type AnyHandler = (input: never, call: Call) => unknown;

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ByteStream, emptyBody } from '@ron/proto/stream';
-import type { HttpRequest } from '../../env/http.ts';
+import type { HttpHeaders, HttpRequest } from '../../env/http.ts';
 import type { Connection } from './connection.ts';
 import type { Fields } from './fields.ts';
 import type { ProgressWatch } from './progress.ts';
 import { type BodyOwner, RequestBody } from './request-body.ts';
+import { flatten } from './respond.ts';
 
 /** One request and its response. */
 export class Exchange implements HttpRequest {
@@ -18,6 +19,7 @@ export class Exchange implements HttpRequest {
   readonly body: ByteStream;
   /** A response has been chosen: the handler's, or a refusal that was faster. */
   answered = false;
+  waitedMs = 0;
 
   constructor(
     message: IncomingMessage,
@@ -26,9 +28,10 @@ export class Exchange implements HttpRequest {
     headers: Fields,
     owner: Pick<BodyOwner, 'watch'> & { bodyTimedOut(exchange: Exchange): void },
     continueOwed: boolean,
+    target: string,
   ) {
     this.method = message.method as string;
-    this.target = message.url as string;
+    this.target = target;
     this.headers = headers;
     this.message = message;
     this.response = response;
@@ -39,15 +42,28 @@ export class Exchange implements HttpRequest {
     this.body = hasBody
       ? new RequestBody(
           message,
-          response,
-          { watch: owner.watch, bodyTimedOut: () => owner.bodyTimedOut(this) },
-          continueOwed,
+          { watch: owner.watch, bodyTimedOut: () => owner.bodyTimedOut(this), giveWay: () => connection.giveWay() },
+          continueOwed ? () => response.writeContinue() : undefined,
         )
       : emptyBody;
   }
 
   get remote(): string {
     return this.connection.address;
+  }
+
+  get version(): string {
+    return this.message.httpVersion;
+  }
+
+  get fieldLines(): readonly string[] {
+    return this.message.rawHeaders;
+  }
+
+  inform(status: number, headers: HttpHeaders): void {
+    const { message, response } = this;
+    if (this.answered || this.connection.closed || message.httpVersionMinor === 0) return;
+    response.writeInformation(status, flatten(headers).map(String));
   }
 
   onAbort(callback: () => void): void {

@@ -60,11 +60,18 @@ describe('what is refused before the handler', () => {
     expect(await client.untilEnd()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"header_timeout"/);
   });
 
-  test('the caps on connections, overall and per address', async () => {
+  test('the caps on connections, overall and per address: one that is in use keeps its place', async () => {
     for (const changes of [{ connectionsMax: 2 }, { connectionsPerAddressMax: 2 }]) {
-      const port = await serve(hello, changes);
+      const go = Promise.withResolvers<void>();
+      let running = 0;
+      const port = await serve(async (request) => {
+        running++;
+        if (request.target === '/held') await go.promise;
+        return hello(request);
+      }, changes);
       const kept = [new RawClient(port), new RawClient(port)];
-      for (const client of kept) await client.say(`${get}\r\n`).until((heard) => heard.endsWith('hello'));
+      for (const client of kept) client.say('GET /held HTTP/1.1\r\nHost: a\r\n\r\n');
+      while (running < 2) await new Promise((resolve) => setImmediate(resolve));
       expect(await new RawClient(port).untilEnd()).toMatch(/^HTTP\/1\.1 503 [\s\S]*"over_capacity"/);
       kept[0]?.socket.destroy();
       await new Promise((resolve) => kept[0]?.socket.once('close', resolve));
@@ -72,6 +79,95 @@ describe('what is refused before the handler', () => {
       let heard = '';
       while (!heard.endsWith('hello'))
         heard = await new RawClient(port).say(`${get}Connection: close\r\n\r\n`).untilEnd();
+      go.resolve();
+      await kept[1]?.until((sofar) => sofar.endsWith('hello'));
     }
+  });
+
+  test('at a cap the connection that has been idle longest makes room, whatever came last', async () => {
+    for (const changes of [{ connectionsMax: 3 }, { connectionsPerAddressMax: 3 }]) {
+      const port = await serve(hello, changes);
+      const clients = [new RawClient(port), new RawClient(port), new RawClient(port)];
+      for (const client of clients) await client.say(`${get}\r\n`).until((heard) => heard.endsWith('hello'));
+      // The first is now the one that was used last.
+      await clients[0]?.say(`${get}\r\n`).until((heard) => heard.split('hello').length === 3);
+      // Nobody loses a connection that was used a moment ago: the first newcomers are refused.
+      let heard = '';
+      while (!heard.endsWith('hello'))
+        heard = await new RawClient(port).say(`${get}Connection: close\r\n\r\n`).untilEnd();
+      await clients[1]?.untilEnd();
+      expect(clients.map(({ ended }) => ended)).toEqual([false, true, false]);
+      expect(new Set(refusals)).toEqual(new Set(['over_capacity']));
+    }
+  });
+
+  test('who has used a connection keeps it while strangers only connect, however long ago that was', async () => {
+    const port = await serve(hello, { connectionsMax: 6, headerTimeMs: 60_000, keepAliveIdleMs: 60_000 });
+    const good = new RawClient(port);
+    await good.say(`${get}\r\n`).until((heard) => heard.endsWith('hello'));
+    // With its five places taken, each stranger is refused or takes the place of another: so one always ends.
+    const strangers = new Map<RawClient, Promise<unknown>>();
+    let displaced = 0;
+    while (displaced < 6) {
+      const stranger = new RawClient(port);
+      const end = new Promise((resolve) => {
+        stranger.socket.once('end', resolve);
+        stranger.socket.once('error', resolve);
+      });
+      strangers.set(stranger, end);
+      if (strangers.size <= 5) continue;
+      await Promise.race(strangers.values());
+      for (const { ended, heard, socket } of strangers.keys()) {
+        if (ended && heard === '') displaced++;
+        if (ended) socket.destroy();
+      }
+      for (const one of [...strangers.keys()]) if (one.ended) strangers.delete(one);
+    }
+    expect(good.ended).toBe(false);
+    await good.say(`${get}\r\n`).until((heard) => heard.split('hello').length === 3);
+  });
+
+  test('at the cap the slowest transfer makes room before one that is idle', async () => {
+    const changes = { connectionsMax: 3, progressBytesPerSecondMin: 100 };
+    const begun = Promise.withResolvers<void>();
+    const port = await serve(
+      async (request) => {
+        if (request.method !== 'PUT') return hello(request);
+        let bytes = 0;
+        for await (const piece of request.body) {
+          bytes += piece.byteLength;
+          if (bytes === 2) begun.resolve();
+        }
+        return hello(request);
+      },
+      changes,
+      { progressTickMs: 400 },
+    );
+    const idle = new RawClient(port);
+    await idle.say(`${get}\r\n`).until((heard) => heard.endsWith('hello'));
+    const slow = new RawClient(port).say(`${put}Content-Length: 1000\r\n\r\nab`);
+    const working = new RawClient(port).say(`${get}\r\n`);
+    await working.until((heard) => heard.endsWith('hello'));
+    await begun.promise;
+    let heard = '';
+    while (!heard.endsWith('hello')) {
+      working.say(`${get}\r\n`);
+      idle.say(`${get}\r\n`);
+      heard = await new RawClient(port).say(`${get}Connection: close\r\n\r\n`).untilEnd();
+    }
+    await slow.untilEnd();
+    // Before the five ticks after which it would have been refused in any case.
+    expect(slow.heard).toBe('');
+    expect([idle.ended, working.ended]).toEqual([false, false]);
+  });
+
+  test('an address that speaks for many is not held to one client’s share', async () => {
+    const speaksForMany = (address: string) => address === '127.0.0.1';
+    const port = await serve(() => new Promise<never>(() => undefined), { connectionsPerAddressMax: 2, speaksForMany });
+    const clients = Array.from({ length: 5 }, () => new RawClient(port).say(`${get}\r\n`));
+    await Promise.all(clients.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))));
+    const capped = await serve(hello, { connectionsMax: 5, connectionsPerAddressMax: 2, speaksForMany });
+    for (let i = 0; i < 5; i++) await new RawClient(capped).say(`${get}\r\n`).until((heard) => heard.endsWith('hello'));
+    expect(clients.some(({ ended }) => ended)).toBe(false);
   });
 });

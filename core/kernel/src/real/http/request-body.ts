@@ -1,44 +1,41 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
+import { ArrivingPieces, ended, type Step } from './arriving-pieces.ts';
 import type { ProgressWatch, Transfer } from './progress.ts';
 
-/** Bytes that may wait for the handler before the socket is no longer read. */
-const waitingBytesMax = 256 * 1024;
-
-type Step = IteratorResult<Uint8Array, undefined>;
-const ended: Step = { done: true, value: undefined };
+/** A request of HTTP/1.1 or a stream of HTTP/2. */
+type IncomingBytes = Readable & { readonly aborted?: boolean };
 
 export interface BodyOwner {
   readonly watch: ProgressWatch;
   /** The body came too slowly and no response has begun. */
   bodyTimedOut(): void;
+  /** Told of each piece that comes. */
+  arrived?(bytes: number): void;
+  /** See `Transfer`. */
+  giveWay?(): boolean;
 }
 
 /** A request's body as it arrives. Nothing is read from the socket before the handler asks for the first piece. */
 export class RequestBody implements ByteStream, AsyncIterator<Uint8Array, undefined>, Transfer {
-  readonly #message: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #message: IncomingBytes;
   readonly #owner: BodyOwner;
-  #continueOwed: boolean;
-  #pieces: Uint8Array[] = [];
-  #waitingBytes = 0;
-  #movedBytes = 0;
+  readonly #pieces: ArrivingPieces;
+  #sendContinue: (() => void) | undefined;
   #started = false;
-  #finished = false;
-  #failure: Error | undefined;
-  #reader: { resolve(step: Step): void; reject(error: Error): void } | undefined;
 
-  constructor(message: IncomingMessage, response: ServerResponse, owner: BodyOwner, continueOwed: boolean) {
+  /** `sendContinue` is present when the client waits for it. */
+  constructor(message: IncomingBytes, owner: BodyOwner, sendContinue: (() => void) | undefined) {
     this.#message = message;
-    this.#response = response;
+    this.#pieces = new ArrivingPieces(message);
     this.#owner = owner;
-    this.#continueOwed = continueOwed;
+    this.#sendContinue = sendContinue;
   }
 
   /** Whether every byte of the body has been taken from the socket. */
   get finished(): boolean {
-    return this.#finished;
+    return this.#pieces.finished;
   }
 
   get started(): boolean {
@@ -47,7 +44,7 @@ export class RequestBody implements ByteStream, AsyncIterator<Uint8Array, undefi
 
   /** The client waits for `100 Continue` and has sent nothing. */
   get continueOwed(): boolean {
-    return this.#continueOwed;
+    return this.#sendContinue !== undefined;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array, undefined> {
@@ -56,37 +53,22 @@ export class RequestBody implements ByteStream, AsyncIterator<Uint8Array, undefi
 
   next(): Promise<Step> {
     if (!this.#started) this.#begin();
-    const piece = this.#pieces.shift();
-    if (piece !== undefined) {
-      this.#waitingBytes -= piece.byteLength;
-      if (this.#waitingBytes === 0 && this.#message.isPaused()) this.#message.resume();
-      return Promise.resolve({ done: false, value: piece });
-    }
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#finished) return Promise.resolve(ended);
-    if (this.#reader !== undefined) return Promise.reject(new Error('a body has one reader'));
-    return new Promise((resolve, reject) => {
-      this.#reader = { resolve, reject };
-    });
+    return this.#pieces.next();
   }
 
   return(): Promise<Step> {
-    this.#pieces = [];
-    this.#waitingBytes = 0;
+    this.#pieces.abandon(new Error('the body was abandoned'));
     if (this.#started) this.#owner.watch.remove(this);
-    if (!this.#finished) {
-      this.#message.pause();
-      this.#failure ??= new Error('the body was abandoned');
-    }
+    if (!this.#pieces.finished) this.#message.pause();
     return Promise.resolve(ended);
   }
 
   moved(): number {
-    return this.#movedBytes;
+    return this.#pieces.movedBytes;
   }
 
   waiting(): boolean {
-    return this.#reader !== undefined;
+    return this.#pieces.hasReader;
   }
 
   tooSlow(): void {
@@ -94,47 +76,39 @@ export class RequestBody implements ByteStream, AsyncIterator<Uint8Array, undefi
     this.#fail(new RonError('request_timeout', 'the body came too slowly'));
   }
 
+  giveWay(): boolean {
+    return this.#owner.giveWay?.() === true;
+  }
+
   #begin(): void {
     this.#started = true;
-    if (this.#continueOwed) {
-      this.#continueOwed = false;
-      this.#response.writeContinue();
-    }
-    this.#message.on('data', (bytes: Buffer) => this.#take(bytes));
+    this.#sendContinue?.();
+    this.#sendContinue = undefined;
+    this.#message.on('data', (bytes: Buffer) => {
+      this.#owner.arrived?.(bytes.byteLength);
+      this.#pieces.take(bytes);
+    });
     this.#message.once('end', () => this.#end());
     this.#message.once('error', (error) => this.#fail(clientLeft(error)));
     this.#message.once('close', () => {
-      if (!this.#finished) this.#fail(clientLeft(undefined));
+      if (!this.#pieces.finished) this.#fail(clientLeft(undefined));
     });
     this.#owner.watch.add(this);
   }
 
-  #take(bytes: Uint8Array): void {
-    this.#movedBytes += bytes.byteLength;
-    if (this.#failure !== undefined) return;
-    const reader = this.#reader;
-    if (reader !== undefined) {
-      this.#reader = undefined;
-      reader.resolve({ done: false, value: bytes });
+  #end(): void {
+    // An HTTP/2 stream that the client resets may end in all order.
+    if (this.#message.aborted === true) {
+      this.#fail(clientLeft(undefined));
       return;
     }
-    this.#pieces.push(bytes);
-    this.#waitingBytes += bytes.byteLength;
-    if (this.#waitingBytes >= waitingBytesMax) this.#message.pause();
-  }
-
-  #end(): void {
-    this.#finished = true;
     this.#owner.watch.remove(this);
-    this.#reader?.resolve(ended);
-    this.#reader = undefined;
+    this.#pieces.end();
   }
 
   #fail(error: Error): void {
-    this.#failure ??= error;
     this.#owner.watch.remove(this);
-    this.#reader?.reject(this.#failure);
-    this.#reader = undefined;
+    this.#pieces.fail(error);
   }
 }
 

@@ -1,10 +1,11 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type net from 'node:net';
 import { type ByteStream, lenderOf, ResidentBody } from '@ron/proto/stream';
-import type { HttpResponse } from '../../env/http.ts';
+import type { HttpHeaders, HttpResponse } from '../../env/http.ts';
 import type { Exchange } from './exchange.ts';
 import type { Transfer } from './progress.ts';
 import { RequestBody } from './request-body.ts';
+import { transferTurns, turnBytes } from './transfer-turns.ts';
 
 /** What is read of a body that nobody wanted, so that the client gets to the response. */
 export const drainBytesMax = 64 * 1024;
@@ -15,6 +16,11 @@ const lingerMs = 500;
 export function respond(exchange: Exchange, result: HttpResponse): void | Promise<void> {
   const body = result.body instanceof ResidentBody ? result.body.bytes : result.body;
   if (body === undefined || body instanceof Uint8Array) {
+    if (body !== undefined && body.byteLength > turnBytes && exchange.method !== 'HEAD') {
+      const headers = { ...result.headers };
+      headers['content-length'] ??= body.byteLength;
+      return sendStream(exchange, { status: result.status, headers }, slicesOf(body));
+    }
     leaveUnread(exchange);
     sendResident(exchange.response, result, body);
     return;
@@ -40,10 +46,18 @@ function sendResident(response: ServerResponse, result: HttpResponse, body: Uint
 }
 
 /** Names and values in turn: `writeHead` takes this form as it is, and the handler's object stays untouched. */
-function flatten(headers: Record<string, string | number>): (string | number)[] {
+export function flatten(headers: HttpHeaders): (string | number)[] {
   const flat: (string | number)[] = [];
-  for (const name in headers) flat.push(name, headers[name] as string | number);
+  for (const name in headers) {
+    const value = headers[name] as string | number | readonly string[];
+    if (typeof value === 'string' || typeof value === 'number') flat.push(name, value);
+    else for (const line of value) flat.push(name, line);
+  }
   return flat;
+}
+
+async function* slicesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += turnBytes) yield bytes.subarray(at, at + turnBytes);
 }
 
 async function sendStream(exchange: Exchange, result: HttpResponse, body: ByteStream): Promise<void> {
@@ -59,6 +73,7 @@ async function sendStream(exchange: Exchange, result: HttpResponse, body: ByteSt
     void Promise.resolve(iterator.return?.()).catch(() => undefined);
   });
   let sent = 0;
+  let sentAtTurn = 0;
   try {
     response.writeHead(result.status, flatten(result.headers));
     if (declared === undefined) response.flushHeaders();
@@ -71,6 +86,11 @@ async function sendStream(exchange: Exchange, result: HttpResponse, body: ByteSt
       if (left) break;
       // Nothing waits in this process: the system has its own copy.
       if (response.writableLength === 0) lender?.giveBack(step.value);
+      if (sent - sentAtTurn >= turnBytes) {
+        sentAtTurn = sent;
+        await transferTurns.next();
+        if (left) break;
+      }
     }
   } catch {
     // The source's own failure; who made the stream has logged it. The client sees a response that breaks off.
@@ -166,7 +186,8 @@ export function writeRaw(socket: net.Socket, result: HttpResponse): void {
   const body = result.body instanceof ResidentBody ? result.body.bytes : result.body;
   const bytes = body instanceof Uint8Array ? body : new Uint8Array(0);
   let head = `HTTP/1.1 ${result.status} ${STATUS_CODES[result.status] ?? ''}\r\n`;
-  for (const name in result.headers) head += `${name}: ${result.headers[name]}\r\n`;
+  const flat = flatten(result.headers);
+  for (let i = 0; i < flat.length; i += 2) head += `${flat[i]}: ${flat[i + 1]}\r\n`;
   head += `date: ${new Date().toUTCString()}\r\ncontent-length: ${bytes.byteLength}\r\nconnection: close\r\n\r\n`;
   socket.cork();
   socket.write(head, 'latin1');

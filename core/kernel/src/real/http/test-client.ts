@@ -1,6 +1,6 @@
 import net from 'node:net';
 import type { HttpHandler, HttpRefusal, HttpRequest, HttpServerLimits } from '../../env/http.ts';
-import type { Listener } from '../../env/net.ts';
+import type { HttpListener, Listener } from '../../env/net.ts';
 import { createRealNet, type RealNetOptions } from '../net.ts';
 
 /** For the tests of this folder: a server with the project's limits, and a client that can misbehave. */
@@ -46,7 +46,7 @@ export async function listen(
   handler: HttpHandler,
   changes: Partial<HttpServerLimits> = {},
   options: RealNetOptions = {},
-): Promise<{ port: number; listener: Listener }> {
+): Promise<{ port: number; listener: HttpListener }> {
   const listener = await createRealNet(options).serveHttp(anyPort, { ...limits, ...changes }, handler);
   open.push(listener);
   return { listener, port: listener.address.kind === 'tcp' ? listener.address.port : 0 };
