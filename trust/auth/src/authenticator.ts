@@ -5,18 +5,29 @@ import type { Caller } from './principal.ts';
 export interface Credential {
   /** As presented. Absent: the caller has no capability. */
   readonly token?: string | Uint8Array | undefined;
+  /** The text of `ron-proof`, for a capability that is bound to a key. */
+  readonly proof?: string | undefined;
+  /** What the proof was made for: `GET /path?query` as sent over HTTP, `<app>/<op>` over OAP. */
+  readonly request?: string | undefined;
 }
 
 /** The authentication stage of the pipeline. */
 export interface Authenticator {
-  /** Throws `unauthenticated` for a token that is not valid. Without one, the caller is anonymous. */
-  authenticate(credential: Credential, remote: string): Caller;
+  /**
+   * Throws `unauthenticated` for a token that is not valid. Without one, the caller is anonymous. A promise only while
+   * the first Ed25519 chain's library loads.
+   */
+  authenticate(credential: Credential, remote: string): Caller | Promise<Caller>;
+  /** Why no mutation may be accepted now; undefined when they may. The pipeline answers `unavailable`. */
+  mutationRefusal(): string | undefined;
 }
 
 export interface AuthenticatorOptions {
   readonly authority: Authority;
   /** Resources that everybody may read without a capability: `n/docs/`, `o/`. Read anew for each request. */
   readonly publicPrefixes: () => readonly string[];
+  /** The revocation follower of a node that is fed by another: absent where revocations are made in this process. */
+  readonly revocationFeed?: { refusal(): string | undefined };
 }
 
 /**
@@ -33,8 +44,10 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     allows: (method, resource) => method === 'read' && isPublic(options.publicPrefixes(), resource),
   } satisfies Caller);
   return {
-    authenticate: (credential, remote) =>
-      credential.token === undefined ? anonymous : options.authority.verify(credential.token, { remote }),
+    authenticate({ token, proof, request }, remote) {
+      return token === undefined ? anonymous : options.authority.verify(token, { remote, proof, request });
+    },
+    mutationRefusal: () => options.revocationFeed?.refusal(),
   };
 }
 

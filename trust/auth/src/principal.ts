@@ -1,4 +1,4 @@
-import { type Grant, grantAllows, rightsAllow, type Token, viewOf } from '@ron/cap';
+import { type Claims, type Grant, grantAllows, rightsAllow, viewOf } from '@ron/cap';
 import type { CapabilityView, Right } from '@ron/proto/capability';
 import type { Principal, ScopeMethod } from '@ron/proto/contract';
 
@@ -14,8 +14,8 @@ export interface VerifiedPrincipal extends Caller {
   view(): CapabilityView;
 }
 
-export function principalOf(token: Token, grant: Grant): VerifiedPrincipal {
-  const { id, subject, tenant } = token.identifier;
+export function principalOf(claims: Claims, grant: Grant): VerifiedPrincipal {
+  const { id, subject, tenant } = claims.identifier;
   return Object.freeze({
     subject,
     capabilityId: id,
@@ -23,7 +23,7 @@ export function principalOf(token: Token, grant: Grant): VerifiedPrincipal {
     limits: limitsOf(grant),
     anonymous: false,
     allows: (method: ScopeMethod, resource: string) => grantAllows(grant, method, resource),
-    view: () => viewOf(token, grant),
+    view: () => viewOf(claims, grant),
   });
 }
 

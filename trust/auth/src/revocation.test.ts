@@ -15,7 +15,9 @@ test('a full list refuses rather than forgets; what has expired makes room', () 
   expect(() => list.revokeCapability(idOf(4))).toThrow(/at most 3/);
   expect(list.isRevoked({ ...identifier, id: idOf(1) })).toBe(true);
   list.revokeCapability(idOf(2), 1);
-  nowMs = 2000;
+  nowMs = 2000 + 120_000 - 1;
+  expect(() => list.revokeCapability(idOf(4))).toThrow(/at most 3/);
+  nowMs += 1;
   list.revokeCapability(idOf(4));
   expect([1, 2, 3, 4].map((number) => list.isRevoked({ ...identifier, id: idOf(number) }))).toEqual([
     false,
@@ -33,6 +35,18 @@ test('subjects and keys are bounded too', () => {
   list.revokeKey('other');
   list.revokeKey('other');
   expect(() => list.revokeKey('k')).toThrow(/at most 1/);
+  expect(list.isRevoked(identifier)).toBe(false);
+});
+
+test('a subject and a key that have expired make room', () => {
+  nowMs = 1000;
+  const list = createRevocationList(clock, 1);
+  list.revokeSubject('t', 's', Number.MAX_SAFE_INTEGER, 2000);
+  list.revokeKey('k', 2000);
+  expect(list.isRevoked(identifier)).toBe(true);
+  nowMs = 2000 + 120_000;
+  list.revokeSubject('t', 'other', 1);
+  list.revokeKey('other');
   expect(list.isRevoked(identifier)).toBe(false);
 });
 

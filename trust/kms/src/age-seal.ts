@@ -16,12 +16,20 @@ export async function createIdentityText(): Promise<string> {
 
 /** Seals for the recipients of the identities, so that each of them opens it; the `age` tool does too. */
 export async function sealForIdentities(plaintext: Uint8Array, identityFile: Secret): Promise<Uint8Array> {
-  const { Encrypter, identityToRecipient } = await age();
+  const { Encrypter } = await age();
   const encrypter = new Encrypter();
-  for (const identity of identitiesOf(identityFile)) {
-    encrypter.addRecipient(await recipientOf(identityToRecipient, identity));
-  }
+  for (const recipient of await recipientsOf(identityFile)) encrypter.addRecipient(recipient);
   return encrypter.encrypt(plaintext);
+}
+
+/** Refuses a file that holds no usable identity, or one that is none. */
+export async function recipientsOf(identityFile: Secret): Promise<readonly string[]> {
+  const { identityToRecipient } = await age();
+  const recipients: string[] = [];
+  for (const identity of identitiesOf(identityFile)) {
+    recipients.push(await recipientOf(identityToRecipient, identity));
+  }
+  return recipients;
 }
 
 export async function openWithIdentities(sealed: Uint8Array, identityFile: Secret): Promise<Uint8Array> {
@@ -58,7 +66,7 @@ export async function openWithPassphrase(sealed: Uint8Array, passphrase: Secret)
 }
 
 /** The format of the `age` tool's identity files: one key a line, `#` comments and empty lines between. */
-function identitiesOf(file: Secret): readonly string[] {
+export function identitiesOf(file: Secret): readonly string[] {
   const lines = file.text().split(/\r?\n/);
   const identities = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
   if (identities.length === 0 || identities.length > 16) throw malformedIdentity(undefined);

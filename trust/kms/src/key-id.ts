@@ -1,8 +1,8 @@
 import type { Clock, Random } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 
-/** `ed25519` signs; `hmac` makes 32-byte tags. */
-export type KeyAlgorithm = 'ed25519' | 'hmac';
+/** `ed25519` and `ml-dsa-65` sign; `hmac` makes 32-byte tags and derives; `aes-256-gcm` wraps data keys. */
+export type KeyAlgorithm = 'ed25519' | 'ml-dsa-65' | 'hmac' | 'aes-256-gcm';
 
 /** The parts of `tenant/purpose/alg/uuid#version`. */
 export interface KeyId {
@@ -14,8 +14,11 @@ export interface KeyId {
   readonly version: number;
 }
 
+/** Whose keys are the node's own: whoever signs or tags with them is the node. */
+export const nodeTenant = 'node';
+
 const pattern =
-  /^([A-Za-z0-9_-]{1,64})\/([a-z0-9-]{1,32})\/(ed25519|hmac)\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})#([1-9][0-9]{0,8})$/;
+  /^([A-Za-z0-9_-]{1,64})\/([a-z0-9-]{1,32})\/(ed25519|ml-dsa-65|hmac|aes-256-gcm)\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})#([1-9][0-9]{0,8})$/;
 
 /** Undefined for anything but the one spelling of a key id. */
 export function parseKeyId(text: string): KeyId | undefined {

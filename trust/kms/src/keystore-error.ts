@@ -6,6 +6,10 @@ export type KeystoreRefusal =
   | 'identity_missing'
   /** Truncated, altered, not an age file, or not our format inside. */
   | 'damaged'
+  /** The file is older than the one that was written last, or another one. */
+  | 'rolled_back'
+  /** Group or others can read the keystore or the identity. */
+  | 'wrong_mode'
   /** Restoring would replace a keystore. */
   | 'exists'
   /** Another live process holds the folder. */
