@@ -15,6 +15,7 @@ import { Writer } from './writer.ts';
 
 export { IndexConfig } from './config.ts';
 export type { Change, Head, NameEngine, Outcome, VersionPosition } from './engine.ts';
+export { IndexFileError, type LmdbFiles } from './lmdb/data-file.ts';
 export { type LmdbNamesOptions, openLmdbNames } from './lmdb/lmdb-names.ts';
 export { createRamNames } from './ram/ram-names.ts';
 export { type NameRecord, type RecordSigner, type Resolution, signedBytes } from './record.ts';

@@ -49,8 +49,9 @@ test('a turn is skipped while a collection runs, and a failed one is tried again
   resolve();
   await asking;
   expect(runs(bed)).toBe(1);
+  // The turn that was due meanwhile, and perhaps the one after it: times are scattered by a tenth.
   await bed.clock.pass(1_150);
-  expect(runs(bed)).toBe(2);
+  expect([2, 3]).toContain(runs(bed));
 });
 
 test('ends with the service', async () => {

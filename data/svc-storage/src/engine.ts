@@ -27,6 +27,12 @@ export interface BlobEngine extends AsyncDisposable {
    */
   read(address: Address, start: number, length: number): ByteStream;
 
+  /**
+   * The same span as one piece, when it lies in memory now: the engine's own bytes, which never change, at once and
+   * without I/O. Undefined otherwise, also for what cannot be read: `read` then says why.
+   */
+  resident?(address: Address, start: number, length: number): Uint8Array | undefined;
+
   /** The outboard at group log 6, header included (docs/specs/verified-bytes.md). */
   outboard(address: Address): Promise<Uint8Array>;
 

@@ -4,10 +4,13 @@ import type { Database, RootDatabase, RootDatabaseOptionsWithPath } from 'lmdb';
 import type { Change, Head, NameEngine, Outcome, VersionPosition } from '../engine.ts';
 import type { NameRecord } from '../record.ts';
 import { CheckedValues, reading } from './checked-value.ts';
+import { checkLmdbFiles, type LmdbFiles } from './data-file.ts';
 
 export interface LmdbNamesOptions {
   /** A folder of this engine alone, absolute or relative to the working folder. Made when absent. */
   readonly folder: string;
+  /** The same folder through the Disk port, to look at what LMDB would be given. Without it, that is opened unseen. */
+  readonly files?: LmdbFiles;
   /** Every stored record carries a digest that is checked when it is read. */
   readonly work: Pick<Work, 'blake3'>;
   /** Bytes that the disk of that folder still takes: the Disk port's `freeBytes`. Without it a full disk is found by failing. */
@@ -30,8 +33,11 @@ const noRoomCodes: readonly unknown[] = [28, -30792, 'ENOSPC'];
  * Names in an LMDB file: durable when `change` resolves. Changes that arrive while a transaction syncs share the next
  * one. The library is a native addon that maps its file into memory, so this engine bypasses the Disk port: the
  * simulator cannot tear its writes, and crash tests run on real files. Loaded on first use.
+ *
+ * @throws IndexFileError for files that LMDB must not be given, when `files` is there to look at them.
  */
 export async function openLmdbNames(options: LmdbNamesOptions): Promise<NameEngine> {
+  if (options.files !== undefined) await checkLmdbFiles(options.files);
   const { open } = await import('lmdb');
   // `permissionsMode` is read by the addon but missing from the package's types.
   const settings: RootDatabaseOptionsWithPath & { readonly permissionsMode: number } = {

@@ -292,7 +292,7 @@ const cursors = [
 test('cursors of another kind, or of none, are refused by every operation that takes one', async () => {
   const asks: [string, readonly string[], (cursor: string) => Promise<unknown>][] = [
     ['dead_letters', [...cursors, leasing], (cursor) => bed.box.dead_letters({ box: 'a', cursor })],
-    ['roots', [...cursors, leasing], (cursor) => bed.box.roots({ cursor })],
+    ['roots', [...cursors, leasing], (cursor) => bed.peer('').roots({ cursor })],
     ['subscribe', [...cursors, position], (cursor) => bed.box.subscribe({ box: 'a', cursor })],
     ['peek', [...cursors, leasing], (cursor) => bed.box.subscribe({ box: 'a', cursor, peek: true })],
     ['boxes', ['', 'A', 'a/b', '..', '\ud800'], (cursor) => bed.box.boxes({ cursor })],

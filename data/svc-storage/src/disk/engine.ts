@@ -169,6 +169,11 @@ class DiskEngine implements BlobEngine {
     return this.#reader.read(entry, start, length);
   }
 
+  resident(address: Address, start: number, length: number): Uint8Array | undefined {
+    // What is quarantined is forgotten here too.
+    return this.#parts.hot.get(address)?.subarray(start, start + length);
+  }
+
   async outboard(address: Address): Promise<Uint8Array> {
     return this.#reader.outboard(this.#store.readable(address));
   }

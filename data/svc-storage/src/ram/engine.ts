@@ -6,7 +6,7 @@ import type { ByteStream } from '@ron/proto/stream';
 import type { BlobEngine, BlobWriter, EngineEvents, EngineUsage, StoredObject } from '../engine.ts';
 import { Budget, objectOverheadBytes } from './budget.ts';
 import { type RamObject, RamObjects } from './objects.ts';
-import { streamOf } from './pieces.ts';
+import { streamOf, viewOf } from './pieces.ts';
 import { RamStagings } from './stagings.ts';
 import { RamWriter, refuseLarger } from './writer.ts';
 
@@ -69,6 +69,12 @@ class RamEngine implements BlobEngine {
     const object = this.#readable(address);
     if (start < 0 || length < 0 || start + length > object.info.sizeBytes) throw new RangeError('outside the object');
     return streamOf(object.pieces, start, length);
+  }
+
+  resident(address: Address, start: number, length: number): Uint8Array | undefined {
+    const object = this.#objects.get(address);
+    if (object === undefined || object.info.state === 'quarantined') return undefined;
+    return viewOf(object.pieces, start, length);
   }
 
   async outboard(address: Address): Promise<Uint8Array> {

@@ -107,11 +107,17 @@ export function groupOf(pieces: Pieces, index: number): Uint8Array {
 
 /** A range inside one piece is one view and can be answered in one write. */
 export function streamOf(pieces: Pieces, start: number, length: number): ByteStream {
+  const view = viewOf(pieces, start, length);
+  return view === undefined ? viewsOf(pieces, start, length) : new ResidentBody(view);
+}
+
+/** Undefined when the range lies in more than one piece. */
+export function viewOf(pieces: Pieces, start: number, length: number): Uint8Array | undefined {
   const first = Math.floor(start / pieceSizeBytes);
   const last = length === 0 ? first : Math.floor((start + length - 1) / pieceSizeBytes);
-  if (first !== last) return viewsOf(pieces, start, length);
+  if (first !== last) return undefined;
   const from = start - first * pieceSizeBytes;
-  return new ResidentBody(pieces[first]?.subarray(from, from + length) ?? new Uint8Array(0));
+  return pieces[first]?.subarray(from, from + length) ?? new Uint8Array(0);
 }
 
 async function* viewsOf(pieces: Pieces, start: number, length: number): AsyncGenerator<Uint8Array> {
