@@ -7,11 +7,19 @@ export const waitMsMax = 864_000_000;
  */
 export class Bucket {
   #level = Number.POSITIVE_INFINITY;
+  #missing = 0;
   #atMs = 0;
 
   /** Tokens at `nowMs`; negative after debts. */
   levelAt(nowMs: number, perSecond: number, capacity: number): number {
-    return Math.min(capacity, this.#level + ((nowMs - this.#atMs) * perSecond) / 1_000);
+    const level = this.#level === Number.POSITIVE_INFINITY ? capacity - this.#missing : this.#level;
+    return Math.min(capacity, level + ((nowMs - this.#atMs) * perSecond) / 1_000);
+  }
+
+  /** Of a fresh bucket: so many tokens were gone when it was last seen. */
+  restore(missing: number, nowMs: number): void {
+    this.#missing = missing;
+    this.#atMs = nowMs;
   }
 
   /** Takes tokens whether they are there or not; a negative count gives some back. */
@@ -54,11 +62,11 @@ const sweepMax = 64;
  */
 export class BucketTable<B> {
   readonly #entries = new Map<string, B>();
-  readonly #create: () => B;
+  readonly #create: (key: string) => B;
   readonly #isFull: (bucket: B) => boolean;
   #shared: B | undefined;
 
-  constructor(create: () => B, isFull: (bucket: B) => boolean) {
+  constructor(create: (key: string) => B, isFull: (bucket: B) => boolean) {
     this.#create = create;
     this.#isFull = isFull;
   }
@@ -67,14 +75,18 @@ export class BucketTable<B> {
     return this.#entries.size;
   }
 
+  entries(): Iterable<readonly [string, B]> {
+    return this.#entries;
+  }
+
   of(key: string, entriesMax: number): B {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     if (this.#entries.size >= entriesMax && !this.#makeRoom(entriesMax)) {
-      this.#shared ??= this.#create();
+      this.#shared ??= this.#create(key);
       return this.#shared;
     }
-    const fresh = this.#create();
+    const fresh = this.#create(key);
     this.#entries.set(key, fresh);
     return fresh;
   }

@@ -3,6 +3,28 @@ import { type Static, Type } from 'typebox';
 const MiB = 1024 * 1024;
 const GiB = 1024 * MiB;
 
+/** Of each tenant's calls of one class (`routeClasses` of @ron/proto/contract); by default no less than of all its calls. */
+const perSecond = (what: string) =>
+  Type.Number({ reload: true, default: 100_000, exclusiveMinimum: 0, description: `${what} a second of one tenant` });
+const burst = (what: string) =>
+  Type.Integer({
+    reload: true,
+    default: 200_000,
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: `${what} that a tenant may send at once after a pause`,
+  });
+const bytesPerSecond = (what: string) =>
+  Type.Number({ reload: true, default: 16 * GiB, exclusiveMinimum: 0, description: `body bytes a second of ${what}` });
+const bytesBurst = (what: string) =>
+  Type.Integer({
+    reload: true,
+    default: 32 * GiB,
+    minimum: 1,
+    maximum: Number.MAX_SAFE_INTEGER,
+    description: `body bytes of ${what} that a tenant may move at once after a pause`,
+  });
+
 /** Table `gateway` of the configuration file. Every field takes effect on reload. */
 export const GatewayConfig = Type.Object(
   {
@@ -46,6 +68,30 @@ export const GatewayConfig = Type.Object(
       maximum: Number.MAX_SAFE_INTEGER,
       description: 'body bytes that a tenant may move at once after a pause',
     }),
+    reads_per_second: perSecond('reads'),
+    reads_burst: burst('reads'),
+    reads_bytes_per_second: bytesPerSecond('reads'),
+    reads_bytes_burst: bytesBurst('reads'),
+    writes_per_second: perSecond('writes'),
+    writes_burst: burst('writes'),
+    writes_bytes_per_second: bytesPerSecond('writes'),
+    writes_bytes_burst: bytesBurst('writes'),
+    messages_per_second: perSecond('calls of mailboxes'),
+    messages_burst: burst('calls of mailboxes'),
+    messages_bytes_per_second: bytesPerSecond('messages'),
+    messages_bytes_burst: bytesBurst('messages'),
+    admin_per_second: perSecond('calls of administration'),
+    admin_burst: burst('calls of administration'),
+    admin_bytes_per_second: bytesPerSecond('administration'),
+    admin_bytes_burst: bytesBurst('administration'),
+    quota_snapshot_s: Type.Integer({
+      reload: true,
+      default: 10,
+      minimum: 1,
+      maximum: 3_600,
+      safeMax: 300,
+      description: 'seconds between two times that a node on disk stores its quotas: what a crash may forget',
+    }),
     tenants_max: Type.Integer({
       reload: true,
       default: 10_000,
@@ -53,6 +99,49 @@ export const GatewayConfig = Type.Object(
       maximum: 1_000_000,
       description:
         'tenants (and, apart, capabilities with a limit of their own) whose quota is remembered; the others share one bucket',
+    }),
+    pressure_loop_delay_ms: Type.Number({
+      reload: true,
+      default: 40,
+      minimum: 1,
+      maximum: 10_000,
+      safeMax: 200,
+      description:
+        'milliseconds that a turn of the event loop may take before calls are refused, writes first; ends at half of it',
+    }),
+    pressure_queue_delay_ms: Type.Number({
+      reload: true,
+      default: 250,
+      minimum: 1,
+      maximum: 10_000,
+      safeMax: 1_000,
+      description:
+        'milliseconds that a write over HTTP may stand in line behind others of its own address before it is refused; twice that for a read',
+    }),
+    pressure_heap_percent: Type.Number({
+      reload: true,
+      default: 85,
+      minimum: 1,
+      maximum: 96,
+      safeMax: 92,
+      description: 'percent of the heap’s limit from which writes are refused; everything is at 97',
+    }),
+    pressure_queued_min: Type.Integer({
+      reload: true,
+      default: 32,
+      minimum: 1,
+      maximum: 65_536,
+      safeMax: 1_024,
+      description:
+        'calls that must wait at a time for a late loop to count: with fewer, it is not late because of them',
+    }),
+    pressure_dwell_ms: Type.Integer({
+      reload: true,
+      default: 250,
+      minimum: 0,
+      maximum: 60_000,
+      safeMax: 2_000,
+      description: 'milliseconds after the last rise before fewer calls are refused',
     }),
     manifest_cache_bytes: Type.Integer({
       reload: true,

@@ -171,7 +171,14 @@ describe('subscribe', () => {
 /** What a request of the tenant would have to wait now. */
 function waitOf(): number {
   try {
-    node.admit({ operation: 'get', mutation: false, principal: everything, tenant: 'tenant-1', bodyBytes: undefined });
+    node.admit({
+      operation: 'get',
+      mutation: false,
+      routeClass: 'reads',
+      principal: everything,
+      tenant: 'tenant-1',
+      bodyBytes: undefined,
+    });
     return 0;
   } catch (error) {
     return (error as RonError).retryAfterMs ?? Number.NaN;

@@ -2,9 +2,9 @@ import { outboardSize, SLICE_MEDIA_TYPE, sliceSize } from '@ron/b3';
 import type { Random } from '@ron/kernel';
 import { type Address, etagOf } from '@ron/naming';
 import type { Call, CallContext, Peer, Reply } from '@ron/proto/contract';
+import type { edgeContract } from '@ron/proto/edge';
 import { RonError } from '@ron/proto/errors';
 import type { gatewayContract } from '@ron/proto/gateway';
-import type { storageContract } from '@ron/proto/storage';
 import { type ByteStream, emptyBody, ResidentBody } from '@ron/proto/stream';
 import type { LiveConfig } from '@ron/service';
 import { prefersSlice } from './accept.ts';
@@ -42,10 +42,10 @@ export interface ReadTarget {
 export const unknownType = 'application/octet-stream';
 
 /** Outboards up to this size (objects up to 8 GiB) are held in memory to answer ranges of them. */
-export const outboardRangesBytesMax = 8 * 1024 * 1024;
+const outboardRangesBytesMax = 8 * 1024 * 1024;
 
 export interface ObjectReaderPorts {
-  readonly storage: Peer<typeof storageContract>;
+  readonly edge: Peer<typeof edgeContract>;
   readonly random: Random;
   readonly config: LiveConfig<GatewayConfig>;
   readonly ledger: ByteLedger;
@@ -53,13 +53,13 @@ export interface ObjectReaderPorts {
 
 /** Reading of objects after RFC 9110: whole, ranges, conditionals, HEAD, verified slices and outboards. */
 export class ObjectReader {
-  readonly #storage: Peer<typeof storageContract>;
+  readonly #edge: Peer<typeof edgeContract>;
   readonly #random: Random;
   readonly #config: LiveConfig<GatewayConfig>;
   readonly #ledger: ByteLedger;
 
   constructor(ports: ObjectReaderPorts) {
-    this.#storage = ports.storage;
+    this.#edge = ports.edge;
     this.#random = ports.random;
     this.#config = ports.config;
     this.#ledger = ports.ledger;
@@ -74,15 +74,16 @@ export class ObjectReader {
   /** The lane of hot reads: one call, its body passed on as it is. */
   async #whole(target: ReadTarget, call: Call): Promise<ReadReply> {
     const { context } = call;
-    const { output, body } = await this.#storage.get({ address: target.address }, { context });
+    const { output, body } = await this.#edge.read({ address: target.address }, { context });
     const answer = answerOf(target, etagOf(target.address as Address), output.size, 'accept');
     answer.content_length = output.size;
-    return { output: answer, body: this.#ledger.sending(context.tenant, body) };
+    tellCache(answer, output);
+    return { output: answer, body: this.#ledger.sending(context, body) };
   }
 
   async #negotiated(target: ReadTarget, fields: ReadFields, call: Call): Promise<ReadReply> {
     const { context } = call;
-    const size = await this.#sizeOf(target.address, call);
+    const size = await this.#sizeOf(target.address, call, fields.head === true);
     const answer = answerOf(target, etagOf(target.address as Address), size, 'accept');
     const early = this.#early(answer, fields);
     if (early !== undefined) return early;
@@ -90,7 +91,9 @@ export class ObjectReader {
     if (fields.head === true) return headOf(answer, size);
     if (spans === undefined) return this.#whole(target, call);
     return this.#partial(answer, spans, size, context, async ({ start, length }, on) => {
-      const { body } = await this.#storage.get({ address: target.address, start, length }, { context: on });
+      const { output, body } = await this.#edge.read({ address: target.address, start, length }, { context: on });
+      // Several parts may each have another answer.
+      if (spans.length === 1) tellCache(answer, output);
       return body;
     });
   }
@@ -105,10 +108,10 @@ export class ObjectReader {
     if (early !== undefined) return early;
     const spans = size > outboardRangesBytesMax ? undefined : this.#spansOf(fields, answer.etag!, size);
     if (fields.head === true) return headOf(answer, size);
-    const { body } = await this.#storage.outboard({ address: target.address }, { context });
+    const { body } = await this.#edge.outboard({ address: target.address }, { context });
     if (spans === undefined) {
       answer.content_length = size;
-      return { output: answer, body: this.#ledger.sending(context.tenant, body) };
+      return { output: answer, body: this.#ledger.sending(context, body) };
     }
     const whole = await readExactly(body, size);
     return this.#partial(answer, spans, size, context, async ({ start, length }) => {
@@ -139,9 +142,9 @@ export class ObjectReader {
     const early = this.#early(answer, fields);
     if (early !== undefined) return early;
     if (fields.head === true) return headOf(answer, bytes);
-    const { output, body } = await this.#storage.slice({ address, ...span }, { context });
+    const { output, body } = await this.#edge.slice({ address, ...span }, { context });
     answer.content_length = output.slice_size;
-    return { output: answer, body: this.#ledger.sending(context.tenant, body) };
+    return { output: answer, body: this.#ledger.sending(context, body) };
   }
 
   /** 304, which needs no look at ranges. */
@@ -171,22 +174,20 @@ export class ObjectReader {
     if (spans.length === 1 && first !== undefined) {
       answer.content_range = contentRange(first, size);
       answer.content_length = first.length;
-      return { output: answer, body: this.#ledger.sending(context.tenant, await open(first, context)) };
+      const body = await open(first, context);
+      return { output: answer, body: this.#ledger.sending(context, body) };
     }
     const later = withoutDeadline(context);
     const boundary = boundaryOf(this.#random.bytes(16));
     const plan = multipartOf(spans, size, answer.content_type!, boundary, (span) => open(span, later));
     answer.content_type = plan.contentType;
     answer.content_length = plan.contentLength;
-    return { output: answer, body: this.#ledger.sending(context.tenant, plan.body) };
+    return { output: answer, body: this.#ledger.sending(context, plan.body) };
   }
 
-  async #sizeOf(address: string, { context }: Call): Promise<number> {
-    const { size, state } = await this.#storage.stat({ address }, { context });
-    if (state === 'quarantined') {
-      throw new RonError('integrity', 'the stored bytes failed verification and are not served');
-    }
-    return size;
+  async #sizeOf(address: string, { context }: Call, keep = false): Promise<number> {
+    // Who asks whether an object is there is about to build on it.
+    return (await this.#edge.stat(keep ? { address, keep } : { address }, { context })).size;
   }
 }
 
@@ -209,6 +210,11 @@ function answerOf(target: ReadTarget, etag: string, size: number, vary: string |
   if (target.name !== undefined) answer.name = target.name;
   if (target.nameVersion !== undefined) answer.name_version = target.nameVersion;
   return answer;
+}
+
+function tellCache(answer: Answer, { cache, age_s }: { cache: 'HIT' | 'MISS'; age_s?: number }): void {
+  answer.cache = cache;
+  if (age_s !== undefined) answer.age = age_s;
 }
 
 function headOf(answer: Answer, length: number): ReadReply {

@@ -14,7 +14,7 @@ function quotaOf(changes: Partial<GatewayConfig> = {}) {
   const small = { requests_per_second: 10, burst: 3, bytes_per_second: 1_000, bytes_burst: 500, ...changes };
   const quota = new Quota(configOf(small), clock);
   const admit = (tenant = 't', bodyBytes?: number, principal: Principal = everything) =>
-    quota.admit({ tenant, bodyBytes, principal });
+    quota.admit({ tenant, bodyBytes, principal, routeClass: 'reads' });
   const waitOf = (...parameters: Parameters<typeof admit>): number => {
     try {
       admit(...parameters);
@@ -41,8 +41,16 @@ describe('the quota of requests', () => {
     clock.nowMs += 99;
     expect(waitOf()).toBe(1);
     clock.nowMs += 1;
-    expect(admit()).toEqual({ limit: 3, remaining: 0, resetMs: 300 });
+    expect(admit()).toMatchObject({ limit: 3, remaining: 0, windowMs: 300 });
     expect(waitOf()).toBe(100);
+  });
+
+  it('tells a window in which what remains is no more than the rate, however full it is', () => {
+    const { admit } = quotaOf({ requests_per_second: 2, burst: 60 });
+    for (let call = 0; call < 60; call += 1) {
+      const { remaining, windowMs } = admit();
+      expect(remaining / (windowMs / 1_000)).toBeLessThanOrEqual(2);
+    }
   });
 
   it('fills to the burst and no further', () => {
@@ -118,7 +126,7 @@ describe('the rate of a capability', () => {
   it('is honoured beside that of its tenant, and reported', () => {
     const { clock, admit, waitOf } = quotaOf({ requests_per_second: 1_000, burst: 1_000 });
     const slow = withRate(2);
-    expect(admit('t', undefined, slow)).toEqual({ limit: 2, remaining: 1, resetMs: 500 });
+    expect(admit('t', undefined, slow)).toMatchObject({ quota: 'capability', limit: 2, remaining: 1, windowMs: 500 });
     expect([waitOf('t', undefined, slow), waitOf('t', undefined, slow)]).toEqual([0, 500]);
     expect(waitOf('t', undefined, withRate(2, 'other'))).toBe(0);
     clock.nowMs += 500;
@@ -188,10 +196,11 @@ describe('the quota of bytes', () => {
   it('charges what is sent: resident at once, streams as they leave', async () => {
     const { quota, waitOf } = quotaOf({ burst: 100 });
     const resident = new ResidentBody(bytesOf(499));
-    expect(quota.sending('t', resident)).toBe(resident);
+    const payer = { tenant: 't', principal: everything };
+    expect(quota.sending(payer, resident)).toBe(resident);
     expect(waitOf('t')).toBe(0);
     const streamed = quota.sending(
-      't',
+      payer,
       (async function* () {
         yield bytesOf(101);
         yield bytesOf(1_000);
@@ -210,6 +219,7 @@ describe('the quota of bytes', () => {
     const admission = {
       operation: 'get',
       mutation: false,
+      routeClass: 'reads' as const,
       principal: everything,
       tenant: 'tenant-1',
       bodyBytes: undefined,
@@ -219,7 +229,11 @@ describe('the quota of bytes', () => {
     expect(() => node.admit(admission)).not.toThrow();
     await node.handlers.put({}, callOf(bytesOf(500, 3), false));
     expect(() => node.admit(admission)).toThrow(
-      expect.objectContaining({ code: 'quota_exhausted', retryAfterMs: 101, details: { quota: 'bytes' } }),
+      expect.objectContaining({
+        code: 'quota_exhausted',
+        retryAfterMs: 101,
+        details: expect.objectContaining({ quota: 'bytes' }),
+      }),
     );
   });
 });
@@ -286,5 +300,97 @@ describe('a bucket', () => {
     expect(bucket.levelAt(0, 1, 3)).toBe(3);
     expect(bucket.levelAt(1_000, 2, 10)).toBe(7);
     expect(bucket.waitMs(10, 0, 5, 10)).toBe(1_000);
+  });
+});
+
+it('uses the rates that one tenant was given, as they are at the moment', () => {
+  const clock = new ManualClock();
+  let own = { burst: 1 };
+  const config = configOf({ requests_per_second: 10, burst: 3 });
+  const quota = new Quota(config, clock, (tenant, all) => (tenant === 'small' ? { ...all, ...own } : all));
+  const admit = (tenant: string) => quota.admit({ tenant, bodyBytes: 0, principal: everything, routeClass: 'reads' });
+  expect([admit('small').limit, admit('other').limit]).toEqual([1, 3]);
+  expect(() => admit('small')).toThrow('used up');
+  own = { burst: 2 };
+  clock.nowMs += 200;
+  expect(admit('small')).toMatchObject({ limit: 2, remaining: 1 });
+});
+
+describe('the bytes of a capability', () => {
+  const limited = (bytesMax: number, capabilityId = 'c'): Principal => ({
+    ...everything,
+    capabilityId,
+    limits: { bytesMax },
+  });
+  const payerOf = (principal: Principal) => ({ tenant: 't', principal });
+  const isUsedUp = expect.objectContaining({
+    code: 'forbidden',
+    details: expect.objectContaining({ limit: 'bytes_max' }),
+  });
+  const read = (quota: Quota, bytes: number, principal: Principal) =>
+    quota.sending(payerOf(principal), new ResidentBody(bytesOf(bytes)));
+
+  it('may be moved in both directions together, to the last one', async () => {
+    const { quota, admit } = quotaOf({ burst: 100, bytes_burst: 10_000 });
+    const who = limited(100);
+    expect(() => admit('t', 101, who)).toThrow(isUsedUp);
+    await quota.receiving(callOf(bytesOf(60), true, who), gather);
+    expect(() => read(quota, 41, who)).toThrow(isUsedUp);
+    expect(read(quota, 39, who).constructor).toBe(ResidentBody);
+    admit('t', 1, who);
+    admit('t', 0, who);
+    read(quota, 1, who);
+    expect(() => admit('t', 0, who)).toThrow(isUsedUp);
+    admit('t', 1_000, limited(1_000, 'another'));
+  });
+
+  it('are the same for what was attenuated from it, which may have fewer', () => {
+    const { quota, admit } = quotaOf({ burst: 100, bytes_burst: 10_000 });
+    read(quota, 50, limited(100));
+    expect(() => admit('t', 0, limited(50))).toThrow(isUsedUp);
+    admit('t', 50, limited(100));
+  });
+
+  it('end a stream that would pass them, in either direction', async () => {
+    const { quota } = quotaOf({ burst: 100, bytes_burst: 10_000 });
+    const stream = async function* () {
+      yield bytesOf(60);
+      yield bytesOf(60);
+    };
+    const seen: number[] = [];
+    await expect(
+      (async () => {
+        for await (const piece of quota.sending(payerOf(limited(100)), stream())) seen.push(piece.byteLength);
+      })(),
+    ).rejects.toEqual(isUsedUp);
+    expect(seen).toEqual([60]);
+    const inward = callOf(stream(), false, limited(100, 'inward'));
+    await expect(quota.receiving(inward, gather)).rejects.toEqual(isUsedUp);
+  });
+
+  it('are not passed by transfers at the same time, in either direction, however their pieces fall', async () => {
+    const { quota } = quotaOf({ burst: 100, bytes_burst: 10_000 });
+    const who = limited(100);
+    const moved: number[] = [];
+    const pieces = async function* () {
+      for (let turn = 0; turn < 5; turn += 1) yield bytesOf(10 + turn);
+    };
+    const drain = async (body: AsyncIterable<Uint8Array>) => {
+      for await (const { byteLength } of body) moved.push(byteLength);
+    };
+    const outward = Array.from({ length: 4 }, () => drain(quota.sending(payerOf(who), pieces())));
+    const inward = Array.from({ length: 4 }, () => quota.receiving(callOf(pieces(), false, who), drain));
+    const ended = await Promise.allSettled([...outward, ...inward]);
+    expect(ended.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(3);
+    const total = moved.reduce((sum, bytes) => sum + bytes, 0);
+    expect(total).toBeLessThanOrEqual(100);
+    expect(total).toBeGreaterThan(86);
+  });
+
+  it('are remembered for a bounded number of capabilities; the others share one count', () => {
+    const { quota } = quotaOf({ tenants_max: 2, bytes_burst: 10_000 });
+    for (const id of ['a', 'b', 'c']) read(quota, 60, limited(100, id));
+    expect(() => read(quota, 60, limited(100, 'd'))).toThrow(isUsedUp);
+    expect(read(quota, 40, limited(100, 'a'))).toBeDefined();
   });
 });

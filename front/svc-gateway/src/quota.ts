@@ -1,22 +1,34 @@
 import type { Clock } from '@ron/kernel';
-import type { Call } from '@ron/proto/contract';
+import { type Call, type CallContext, type RouteClass, routeClasses } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { type ByteStream, lenderOf, ResidentBody } from '@ron/proto/stream';
 import type { Admission, LiveConfig, QuotaReport } from '@ron/service';
+import { Allowances } from './allowance.ts';
 import { Bucket, BucketTable } from './bucket.ts';
 import type { GatewayConfig } from './config.ts';
+import type { QuotaRow } from './quota-snapshots.ts';
+import { capabilityRate, policyItem, type Rate, type RatePair, type RatesOf, tenantRates } from './rates.ts';
+
+/** Who pays for bytes. */
+export type Payer = Pick<CallContext, 'tenant' | 'principal'>;
 
 /** Where body bytes are paid for after admission. */
 export interface ByteLedger {
-  /** Charges what is sent as it leaves. A resident body is charged at once and stays resident. */
-  sending(tenant: string, body: ByteStream): ByteStream;
+  /** Charges what is sent as it leaves, to `reads` by default. A resident body is charged at once and stays resident. */
+  sending(payer: Payer, body: ByteStream, routeClass?: RouteClass): ByteStream;
   /** Runs `use` with the request's body; afterwards what came is charged in place of what was announced. */
   receiving<T>(call: Call, use: (body: ByteStream) => Promise<T>): Promise<T>;
 }
 
-interface TenantBuckets {
+interface BucketPair {
   readonly requests: Bucket;
   readonly bytes: Bucket;
+}
+
+interface TenantBuckets extends BucketPair {
+  readonly tenant: string;
+  /** Of those classes that have a rate of their own and were called. */
+  readonly classes: Partial<Record<RouteClass, BucketPair>>;
 }
 
 interface OwnRate {
@@ -25,9 +37,16 @@ interface OwnRate {
   perSecond: number;
 }
 
+/** A bucket that a call is charged to, with its rate. */
+interface Charged {
+  readonly bucket: Bucket;
+  readonly rate: Rate;
+}
+
 /**
- * Token buckets in requests and body bytes for each tenant, and in requests for each capability that carries a rate
- * of its own. Callers without a tenant share one. All are kept in memory on the monotonic clock, in bounded number.
+ * Token buckets in requests and body bytes for each tenant, for each class of its calls that has a rate of its own, and in
+ * requests for each capability that carries one; a capability with `bytes_max` also has an allowance of bytes, which is kept exactly: a body that would
+ * pass it is cut. Capabilities without a tenant share one, and callers without a capability another. All are kept in memory on the monotonic clock, in bounded number.
  *
  * Bytes are paid afterwards: a transfer is admitted while its tenant owes nothing, and may take the bucket below
  * zero, so that the next call waits. Objects larger than the burst can thus be moved at all.
@@ -35,126 +54,268 @@ interface OwnRate {
 export class Quota implements ByteLedger {
   readonly #config: LiveConfig<GatewayConfig>;
   readonly #clock: Clock;
+  readonly #ratesOf: RatesOf;
   readonly #tenants: BucketTable<TenantBuckets>;
   readonly #capabilities: BucketTable<OwnRate>;
+  readonly #allowances = new Allowances();
 
-  constructor(config: LiveConfig<GatewayConfig>, clock: Clock) {
+  constructor(config: LiveConfig<GatewayConfig>, clock: Clock, ratesOf: RatesOf = (_tenant, all) => all) {
     this.#config = config;
     this.#clock = clock;
+    this.#ratesOf = ratesOf;
     this.#tenants = new BucketTable(
-      () => ({ requests: new Bucket(), bytes: new Bucket() }),
-      (buckets) => this.#isTenantFull(buckets),
+      (payer) => ({ tenant: payer === strangers ? '' : payer, ...bucketPair(), classes: {} }),
+      (buckets) => this.#tenantRow(buckets, clock.monotonicMs()) === undefined,
     );
     this.#capabilities = new BucketTable(
       () => ({ bucket: new Bucket(), perSecond: 1 }),
-      ({ bucket, perSecond }) => isFull(bucket, clock.monotonicMs(), perSecond, burstOf(perSecond)),
+      ({ bucket, perSecond }) => missingOf(bucket, capabilityRate(perSecond), clock.monotonicMs()) === 0,
     );
   }
 
   /** Buckets that are remembered now, for metrics. */
   get remembered(): number {
-    return this.#tenants.size + this.#capabilities.size;
+    return this.#tenants.size + this.#capabilities.size + this.#allowances.size;
   }
 
   /**
    * Charges one request and the announced bytes, or charges nothing and throws `quota_exhausted` whose
    * `retryAfterMs` is the least whole number of milliseconds after which the same call passes.
    */
-  admit(admission: Pick<Admission, 'tenant' | 'bodyBytes' | 'principal'>): QuotaReport {
+  admit({ tenant, bodyBytes = 0, principal, routeClass }: QuotaQuestion): QuotaReport {
     const config = this.#config.current();
     const now = this.#clock.monotonicMs();
-    const { requests, bytes } = this.#tenants.of(admission.tenant, config.tenants_max);
-    const own = this.#ownRate(admission, config.tenants_max);
-    const waitForRequests = requests.waitMs(1, now, config.requests_per_second, config.burst);
-    const waitForBytes = bytes.waitMs(1, now, config.bytes_per_second, config.bytes_burst);
-    const waitForOwn = own === undefined ? 0 : own.bucket.waitMs(1, now, own.perSecond, burstOf(own.perSecond));
-    const waitMs = Math.max(waitForRequests, waitForBytes, waitForOwn);
-    if (waitMs > 0) {
-      const quota = waitMs === waitForOwn ? 'capability' : waitMs === waitForRequests ? 'requests' : 'bytes';
-      throw new RonError('quota_exhausted', `the quota of ${quota} is used up`, {
-        retryAfterMs: waitMs,
-        details: { quota },
-      });
+    this.#allowances.check(principal, bodyBytes, config.tenants_max);
+    const buckets = this.#tenants.of(payerOf(tenant, principal), config.tenants_max);
+    const rates = tenantRates(this.#ratesOf(tenant, config));
+    const perRequest: Charged[] = [{ bucket: buckets.requests, rate: rates.all.requests }];
+    const perByte: Charged[] = [{ bucket: buckets.bytes, rate: rates.all.bytes }];
+    const ofClass = rates.classes[routeClass];
+    if (ofClass !== undefined) {
+      const { requests, bytes } = classPairOf(buckets, routeClass);
+      perRequest.push({ bucket: requests, rate: ofClass.requests });
+      perByte.push({ bucket: bytes, rate: ofClass.bytes });
     }
-    requests.spend(1, now, config.requests_per_second, config.burst);
-    const announced = admission.bodyBytes ?? 0;
-    if (announced > 0) bytes.spend(announced, now, config.bytes_per_second, config.bytes_burst);
-    if (own === undefined) return reportOf(requests, now, config.requests_per_second, config.burst);
-    own.bucket.spend(1, now, own.perSecond, burstOf(own.perSecond));
-    return reportOf(own.bucket, now, own.perSecond, burstOf(own.perSecond));
+    const own = this.#ownRate(principal, config.tenants_max);
+    if (own !== undefined) perRequest.push(own);
+    refuseWhenEmpty(perRequest, perByte, now);
+    for (const { bucket, rate } of perRequest) bucket.spend(1, now, rate.perSecond, rate.capacity);
+    if (bodyBytes > 0) {
+      for (const { bucket, rate } of perByte) bucket.spend(bodyBytes, now, rate.perSecond, rate.capacity);
+    }
+    return reportOf(perRequest, now);
   }
 
-  sending(tenant: string, body: ByteStream): ByteStream {
+  sending(payer: Payer, body: ByteStream, routeClass: RouteClass = 'reads'): ByteStream {
     if (!(body instanceof ResidentBody)) {
-      const counted = this.#counting(body, (length) => this.#spend(tenant, length));
+      const counted = this.#counting(payer, body, (length) => this.#spend(payer, length, routeClass));
       const lender = lenderOf(body);
       // Pieces go on as they are, so their reader may still give them back.
       return lender === undefined
         ? counted
         : Object.assign(counted, { giveBack: (piece: Uint8Array) => lender.giveBack(piece) });
     }
-    if (body.bytes.byteLength > 0) this.#spend(tenant, body.bytes.byteLength);
+    const { byteLength } = body.bytes;
+    if (byteLength > 0) {
+      this.#allowances.check(payer.principal, byteLength, this.#config.current().tenants_max);
+      this.#spend(payer, byteLength, routeClass);
+    }
     return body;
   }
 
   async receiving<T>(call: Call, use: (body: ByteStream) => Promise<T>): Promise<T> {
+    const { tenant, principal } = call.context;
+    const { tenants_max } = this.#config.current();
     let received = 0;
-    const counted = this.#counting(call.body, (length) => {
+    const counted = this.#counting(call.context, call.body, (length) => {
       received += length;
+      this.#allowances.spend(principal, length, tenants_max);
     });
     try {
       return await use(counted);
     } finally {
-      this.#spend(call.context.tenant, received - (call.bodyBytes ?? 0));
+      this.#spendOfTenant({ tenant, principal }, received - (call.bodyBytes ?? 0), 'writes');
     }
   }
 
-  async *#counting(body: ByteStream, count: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  async *#counting(payer: Payer, body: ByteStream, count: (bytes: number) => void): AsyncGenerator<Uint8Array> {
     for await (const piece of body) {
+      this.#allowances.check(payer.principal, piece.byteLength, this.#config.current().tenants_max);
       count(piece.byteLength);
       yield piece;
     }
   }
 
-  #spend(tenant: string, length: number): void {
+  #spend({ tenant, principal }: Payer, length: number, routeClass: RouteClass): void {
+    this.#allowances.spend(principal, length, this.#config.current().tenants_max);
+    this.#spendOfTenant({ tenant, principal }, length, routeClass);
+  }
+
+  #spendOfTenant({ tenant, principal }: Payer, length: number, routeClass: RouteClass): void {
     const config = this.#config.current();
-    const { bytes } = this.#tenants.of(tenant, config.tenants_max);
-    bytes.spend(length, this.#clock.monotonicMs(), config.bytes_per_second, config.bytes_burst);
+    const buckets = this.#tenants.of(payerOf(tenant, principal), config.tenants_max);
+    const rates = tenantRates(this.#ratesOf(tenant, config));
+    const now = this.#clock.monotonicMs();
+    buckets.bytes.spend(length, now, rates.all.bytes.perSecond, rates.all.bytes.capacity);
+    const ofClass = rates.classes[routeClass]?.bytes;
+    if (ofClass === undefined) return;
+    classPairOf(buckets, routeClass).bytes.spend(length, now, ofClass.perSecond, ofClass.capacity);
   }
 
   /** Keyed by the capability alone: a holder who narrows the rate further must not get a fresh bucket by it. */
-  #ownRate({ principal }: Pick<Admission, 'principal'>, entriesMax: number): OwnRate | undefined {
-    const perSecond = principal.limits.requestsPerSecond;
+  #ownRate({ limits, capabilityId }: Payer['principal'], entriesMax: number): Charged | undefined {
+    const perSecond = limits.requestsPerSecond;
     if (perSecond === undefined) return undefined;
-    const own = this.#capabilities.of(principal.capabilityId, entriesMax);
+    const own = this.#capabilities.of(capabilityId, entriesMax);
     own.perSecond = perSecond;
-    return own;
+    return { bucket: own.bucket, rate: capabilityRate(perSecond) };
   }
 
-  #isTenantFull({ requests, bytes }: TenantBuckets): boolean {
-    const config = this.#config.current();
+  /** What a restart has to know: every bucket that is not full, and what allowances were used. */
+  *rows(): Generator<readonly [string, QuotaRow]> {
     const now = this.#clock.monotonicMs();
-    return (
-      isFull(requests, now, config.requests_per_second, config.burst) &&
-      isFull(bytes, now, config.bytes_per_second, config.bytes_burst)
-    );
+    for (const [capabilityId, { bytes }] of this.#allowances.entries()) {
+      if (bytes > 0) yield [`allowance/${capabilityId}`, { bytes }];
+    }
+    for (const [capabilityId, { bucket, perSecond }] of this.#capabilities.entries()) {
+      const requests = missingOf(bucket, capabilityRate(perSecond), now);
+      if (requests > 0) yield [`capability/${capabilityId}`, { requests, per_second: perSecond }];
+    }
+    for (const [tenant, buckets] of this.#tenants.entries()) {
+      const row = this.#tenantRow(buckets, now);
+      if (row !== undefined) yield [`tenant/${tenant}`, row];
+    }
+  }
+
+  /** Once, before the first call. The time between is not counted: no clock that may jump says what was refilled. */
+  restore(key: string, row: QuotaRow): void {
+    const { tenants_max } = this.#config.current();
+    const now = this.#clock.monotonicMs();
+    const slash = key.indexOf('/');
+    const id = key.slice(slash + 1);
+    switch (key.slice(0, slash)) {
+      case 'allowance':
+        this.#allowances.restore(id, row.bytes ?? 0, tenants_max);
+        break;
+      case 'capability': {
+        const own = this.#capabilities.of(id, tenants_max);
+        own.perSecond = row.per_second ?? 1;
+        own.bucket.restore(row.requests ?? 0, now);
+        break;
+      }
+      case 'tenant': {
+        const buckets = this.#tenants.of(id, tenants_max);
+        restorePair(buckets, row, now);
+        for (const name of routeClasses) {
+          const own = row.classes?.[name];
+          if (own !== undefined) restorePair(classPairOf(buckets, name), own, now);
+        }
+      }
+    }
+  }
+
+  /** Undefined when every bucket is full: forgetting it changes nothing. */
+  #tenantRow(buckets: TenantBuckets, now: number): QuotaRow | undefined {
+    const rates = tenantRates(this.#ratesOf(buckets.tenant, this.#config.current()));
+    const classes: Partial<Record<RouteClass, QuotaRow>> = {};
+    for (const name of routeClasses) {
+      const [pair, rate] = [buckets.classes[name], rates.classes[name]];
+      const row = pair === undefined || rate === undefined ? undefined : pairRow(pair, rate, now);
+      if (row !== undefined) classes[name] = row;
+    }
+    const row = pairRow(buckets, rates.all, now);
+    return Object.keys(classes).length === 0 ? row : { ...row, classes };
   }
 }
 
-function isFull(bucket: Bucket, now: number, perSecond: number, capacity: number): boolean {
-  return bucket.levelAt(now, perSecond, capacity) >= capacity;
+/** What of a call decides about its quota. */
+/** Whose buckets those use who show no capability. No tenant has this name, which is no id. */
+const strangers = 'strangers';
+
+/** A capability without a tenant pays for itself, and not for what strangers do with public objects. */
+function payerOf(tenant: string, { capabilityId }: Payer['principal']): string {
+  return tenant === '' && capabilityId === 'anonymous' ? strangers : tenant;
 }
 
-/** A capability's rate comes without a burst: one second's worth, and at least one request. */
-function burstOf(perSecond: number): number {
-  return Math.max(1, perSecond);
+export type QuotaQuestion = Pick<Admission, 'tenant' | 'bodyBytes' | 'principal' | 'routeClass'>;
+
+function bucketPair(): BucketPair {
+  return { requests: new Bucket(), bytes: new Bucket() };
 }
 
-function reportOf(bucket: Bucket, now: number, perSecond: number, capacity: number): QuotaReport {
-  const level = bucket.levelAt(now, perSecond, capacity);
+function classPairOf({ classes }: TenantBuckets, routeClass: RouteClass): BucketPair {
+  let pair = classes[routeClass];
+  if (pair === undefined) {
+    pair = bucketPair();
+    classes[routeClass] = pair;
+  }
+  return pair;
+}
+
+/** The longest wait is the exact one: buckets only fill, so after it the others have let the call through too. */
+function refuseWhenEmpty(perRequest: readonly Charged[], perByte: readonly Charged[], now: number): void {
+  let longest = 0;
+  let empty: Rate | undefined;
+  for (const list of [perRequest, perByte]) {
+    for (const { bucket, rate } of list) {
+      const waitMs = bucket.waitMs(1, now, rate.perSecond, rate.capacity);
+      if (waitMs > 0 && waitMs >= longest) {
+        longest = waitMs;
+        empty = rate;
+      }
+    }
+  }
+  if (empty === undefined) return;
+  throw new RonError('quota_exhausted', `the quota of ${empty.quota} is used up`, {
+    retryAfterMs: longest,
+    details: { quota: empty.quota, policy: policyItem(empty) },
+  });
+}
+
+/** Of the bucket that is nearest to its end. */
+function reportOf(charged: readonly Charged[], now: number): QuotaReport {
+  let nearest = charged[0]!;
+  let least = Number.POSITIVE_INFINITY;
+  for (const each of charged) {
+    const share = each.bucket.levelAt(now, each.rate.perSecond, each.rate.capacity) / each.rate.capacity;
+    if (share < least) [nearest, least] = [each, share];
+  }
+  const { rate } = nearest;
+  const level = Math.max(0, least * rate.capacity);
   return {
-    limit: capacity,
-    remaining: Math.max(0, Math.floor(level)),
-    resetMs: Math.ceil(((capacity - level) / perSecond) * 1_000),
+    quota: rate.quota,
+    limit: rate.capacity,
+    remaining: Math.floor(level),
+    // Who divides what remains by the window must not get more than the rate: section 8.5 of the draft.
+    windowMs: Math.ceil((Math.max(level, rate.capacity - level) / rate.perSecond) * 1_000),
+    policy: policyOf(rate),
   };
+}
+
+const policies = new WeakMap<Rate, string>();
+
+/** A capability's rate is made for each call; those of tenants stay. */
+function policyOf(rate: Rate): string {
+  let text = policies.get(rate);
+  if (text === undefined) {
+    text = policyItem(rate);
+    policies.set(rate, text);
+  }
+  return text;
+}
+
+/** Whole tokens that are gone; rounded up, so that a restart gives nothing away. */
+function missingOf(bucket: Bucket, { perSecond, capacity }: Rate, now: number): number {
+  return Math.ceil(capacity - bucket.levelAt(now, perSecond, capacity));
+}
+
+function pairRow(pair: BucketPair, rates: RatePair, now: number): QuotaRow | undefined {
+  const requests = missingOf(pair.requests, rates.requests, now);
+  const bytes = missingOf(pair.bytes, rates.bytes, now);
+  return requests > 0 || bytes > 0 ? { requests, bytes } : undefined;
+}
+
+function restorePair(pair: BucketPair, row: QuotaRow, now: number): void {
+  pair.requests.restore(row.requests ?? 0, now);
+  pair.bytes.restore(row.bytes ?? 0, now);
 }

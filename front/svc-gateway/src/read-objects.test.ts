@@ -2,6 +2,7 @@ import { hash, outboardSize, SLICE_MEDIA_TYPE, sliceSize, verifyOutboard, verify
 import { ResidentBody } from '@ron/proto/stream';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { createMapEdge } from './fixtures/map-edge.ts';
 import { addressOf, gather } from './fixtures/map-peers.ts';
 import { bytesOf, callOf, configOf, type StartedGateway, startGateway } from './fixtures/start-gateway.ts';
 import { ObjectReader } from './object-reader.ts';
@@ -59,18 +60,30 @@ describe('get', () => {
       accept_ranges: 'bytes',
       vary: 'accept',
       cache_control: 'private, max-age=31536000, immutable',
+      cache: 'HIT',
+      age: 7,
     });
   });
 
+  it('tells what the edge knows of one read, and nothing of several', async () => {
+    const one = await node.handlers.get({ address, range: 'bytes=5-9' }, callOf());
+    expect(one.output).toMatchObject({ status: 206, cache: 'HIT', age: 7 });
+    const parts = await node.handlers.get({ address, range: 'bytes=0-0,5-5' }, callOf());
+    await gather(parts.body);
+    expect(parts.output).not.toHaveProperty('cache');
+    expect(parts.output).not.toHaveProperty('age');
+  });
+
   it('answers HEAD without a body or a read, and ignores its Range', async () => {
-    const whole = await node.handlers.get({ address }, callOf());
+    const { output: read } = await node.handlers.get({ address }, callOf());
+    const { cache: _cache, age: _age, ...whole } = read;
     node.storage.calls.length = 0;
     const reply = await node.handlers.get({ address, head: true, range: 'bytes=0-1' }, callOf());
-    expect(reply.output).toEqual(whole.output);
+    expect(reply.output).toEqual(whole);
     expect(await gather(reply.body)).toHaveLength(0);
     expect(node.storage.calls).toEqual(['stat']);
     const beyond = await node.handlers.get({ address, head: true, range: 'bytes=999999-' }, callOf());
-    expect(beyond.output).toEqual(whole.output);
+    expect(beyond.output).toEqual(whole);
   });
 
   it('sends one range as 206', async () => {
@@ -124,7 +137,12 @@ describe('get', () => {
     };
     const config = configOf();
     const random = { bytes: (length: number) => new Uint8Array(length), unit: () => 0 };
-    const reader = new ObjectReader({ storage, random, config, ledger: new Quota(config, node.clock) });
+    const reader = new ObjectReader({
+      edge: createMapEdge(storage),
+      random,
+      config,
+      ledger: new Quota(config, node.clock),
+    });
     const caching = { cacheControl: '', isPublic: false };
     const reply = await reader.read({ address, contentType: 'a/b', caching }, { range: 'bytes=0-0,5-5' }, callOf());
     expect(deadlines).toEqual([]);
@@ -331,7 +349,12 @@ describe('outboard', () => {
     };
     const config = configOf();
     const random = { bytes: (length: number) => new Uint8Array(length), unit: () => 0 };
-    const reader = new ObjectReader({ storage, random, config, ledger: new Quota(config, node.clock) });
+    const reader = new ObjectReader({
+      edge: createMapEdge(storage),
+      random,
+      config,
+      ledger: new Quota(config, node.clock),
+    });
     const target = { address, contentType: 'a/b', caching: { cacheControl: '', isPublic: false } };
     const reply = await reader.outboard(target, { range: 'bytes=-8' }, callOf());
     expect(reply.output).toMatchObject({ status, content_length: status === 206 ? 8 : outboardSize(size) });

@@ -1,14 +1,16 @@
+import { edgeContract } from '@ron/proto/edge';
 import { gatewayContract } from '@ron/proto/gateway';
 import { mailboxContract } from '@ron/proto/mailbox';
 import { indexContract } from '@ron/proto/names';
 import { storageContract } from '@ron/proto/storage';
-import { defineService } from '@ron/service';
+import { defineService, type PolicyStage } from '@ron/service';
 import { GatewayConfig } from './config.ts';
 import { createCollect } from './handlers/collect.ts';
 import { createEntry } from './handlers/entry.ts';
 import { createGet } from './handlers/get.ts';
 import { createHas } from './handlers/has.ts';
 import { createHistory } from './handlers/history.ts';
+import { createHydrate } from './handlers/hydrate.ts';
 import { createListNames } from './handlers/list-names.ts';
 import { passOn } from './handlers/mailbox.ts';
 import { createMailboxSend } from './handlers/mailbox-send.ts';
@@ -34,19 +36,41 @@ import { ManifestStore } from './manifest-store.ts';
 import { ObjectReader } from './object-reader.ts';
 import { ObjectWriter } from './object-writer.ts';
 import { Quota } from './quota.ts';
+import { QuotaSnapshots, type QuotaStore } from './quota-snapshots.ts';
+import type { RatesOf } from './rates.ts';
 
 export { GatewayConfig } from './config.ts';
+export { type QuotaRow, type QuotaStore, quotaRowsMax } from './quota-snapshots.ts';
+export type { Rates, RatesOf } from './rates.ts';
 
-const uses = { storage: storageContract, index: indexContract, mailbox: mailboxContract } as const;
+/** Chosen by the profile. */
+export interface GatewayEngines {
+  /** Rates of tenants that differ from what the configuration says for all. */
+  readonly ratesOf?: RatesOf;
+  /** Where quotas survive a restart. Absent: they do not. */
+  readonly quotas?: QuotaStore | undefined;
+  /** Asked for each item of a view, whose operation asks for no right as a whole. Absent: nothing is taken away. */
+  readonly policy?: PolicyStage;
+}
+
+const uses = {
+  edge: edgeContract,
+  storage: storageContract,
+  index: indexContract,
+  mailbox: mailboxContract,
+} as const;
 
 /** The public API of a node: contract in @ron/proto/gateway, configuration table `gateway`. */
-export const gateway = defineService<typeof gatewayContract, typeof GatewayConfig, typeof uses, unknown>({
+export const gateway = defineService<typeof gatewayContract, typeof GatewayConfig, typeof uses, GatewayEngines>({
   contract: gatewayContract,
   config: GatewayConfig,
   uses,
-  async start({ config, peers: { storage, index, mailbox }, env, metrics }) {
-    const quota = new Quota(config, env.clock);
-    const reader = new ObjectReader({ storage, random: env.random, config, ledger: quota });
+  async start({ config, peers: { edge, storage, index, mailbox }, engines, env, metrics, log }) {
+    const { clock } = env;
+    const quota = new Quota(config, clock, engines.ratesOf);
+    const { quotas: store } = engines;
+    const snapshots = store === undefined ? undefined : new QuotaSnapshots({ store, quota, config, clock, log });
+    const reader = new ObjectReader({ edge, random: env.random, config, ledger: quota });
     const writer = new ObjectWriter(storage, config, quota);
     const manifests = new ManifestStore(storage, config);
     const buckets = metrics.gauge('gateway_quota_buckets', 'Quota buckets remembered').labels();
@@ -69,6 +93,7 @@ export const gateway = defineService<typeof gatewayContract, typeof GatewayConfi
         upload_write: createUploadWrite(storage, quota),
         upload_abort: createUploadAbort(storage),
         upload_options: createUploadOptions(config),
+        hydrate: createHydrate({ index, storage, mailbox, clock: env.clock, policy: engines.policy }),
         resolve: createResolve(index),
         set_name: createSetName(index, storage),
         remove_name: createRemoveName(index),
@@ -95,8 +120,9 @@ export const gateway = defineService<typeof gatewayContract, typeof GatewayConfi
       },
       admit: (admission) => quota.admit(admission),
       async [Symbol.asyncDispose]() {
-        // Everything else held here is memory; calls in flight end with their own contexts.
+        // Calls in flight end with their own contexts.
         collecting[Symbol.dispose]();
+        await snapshots?.[Symbol.asyncDispose]();
       },
     };
   },

@@ -9,6 +9,6 @@ export function createMailboxSubscribe(
 ): GatewayHandlers['mailbox_subscribe'] {
   return async (input, { context }) => {
     const { output, body } = await mailbox.subscribe(input, { context });
-    return { output, body: ledger.sending(context.tenant, body) };
+    return { output, body: ledger.sending(context, body, 'messages') };
   };
 }

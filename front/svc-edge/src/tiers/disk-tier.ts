@@ -1,0 +1,357 @@
+import { type Env, errorCode, type Metrics } from '@ron/kernel';
+import type { Dropped, HeldGroup } from './ram-tier.ts';
+import { type DiskEntry, Segment } from './segment.ts';
+
+/** Groups that wait to be written; what comes while they are this many bytes is not kept. */
+const queueBytesMax = 8 * 1024 * 1024;
+/** Of a new segment, for what was read in the one that it replaces: eviction always gives room for what is new. */
+const reinsertedShare = 0.5;
+const segmentBytesMin = 1024 * 1024;
+const segmentBytesMax = 64 * 1024 * 1024;
+/** Of the bound on entries, for one segment: what its end is for bytes, this is for groups that are small. */
+const entriesShare = 1 / 16;
+/** About 400 bytes of RAM each. */
+const entriesMaxDefault = 1_000_000;
+
+export interface DiskTierOptions {
+  readonly env: Pick<Env, 'disk' | 'work'>;
+  /** Its own: emptied at start. */
+  readonly folder: string;
+  /** Of all segments, at least 4 MiB. */
+  readonly bytesMax: number;
+  /** 1,000,000 by default, at least 32. */
+  readonly entriesMax?: number;
+  readonly metrics?: Metrics | undefined;
+}
+
+type Task =
+  | { readonly kind: 'add'; readonly group: HeldGroup }
+  | { readonly kind: 'erase'; readonly entry: DiskEntry }
+  | { readonly kind: 'clear'; readonly segments: readonly Segment[] };
+
+type Placed = Omit<DiskEntry, 'segment' | 'offsetBytes' | 'lengthBytes'>;
+
+interface Item {
+  readonly bytes: Uint8Array;
+  readonly entry: Placed;
+}
+
+/**
+ * Groups that left RAM after having been read at least twice, in append-only segments. Eviction takes the oldest
+ * segment and writes what was read in it since again at the head: FIFO with reinsertion (CLOCK, Corbató 1968), which
+ * Yang et al. (HotOS 2023) found as good as LRU without its writes. Nothing survives a restart: segments have no
+ * headers and are never synced, a cache that lies about what it holds would be worse than one that is cold.
+ *
+ * What is read is checked by its digest; what does not match is dropped and fetched again. When the disk fails or is
+ * full the tier ends, and reads go on without it.
+ */
+export class DiskTier implements AsyncDisposable {
+  readonly bytesMax: number;
+  readonly #options: DiskTierOptions;
+  readonly #segmentBytes: number;
+  readonly #entriesMax: number;
+  readonly #segmentEntries: number;
+  readonly #index = new Map<string, Map<number, DiskEntry>>();
+  readonly #lock: AsyncDisposable;
+  readonly #bad;
+  readonly #dropped;
+  #segments: Segment[] = [];
+  #tasks: Task[] = [];
+  #queuedBytes = 0;
+  #entries = 0;
+  #bytes = 0;
+  #number = 0;
+  #pumping: Promise<void> | undefined;
+  /** On their way to a segment, new or from an older one. What was purged meanwhile is in it no more. */
+  readonly #inHand = new Set<Item>();
+  #offBecause: string | undefined;
+  /** Changes when everything is forgotten: what was begun before has no place any more. */
+  #generation = 0;
+
+  private constructor(options: DiskTierOptions, lock: AsyncDisposable) {
+    this.#options = options;
+    this.bytesMax = options.bytesMax;
+    this.#segmentBytes = Math.min(Math.max(Math.floor(options.bytesMax / 16), segmentBytesMin), segmentBytesMax);
+    this.#entriesMax = options.entriesMax ?? entriesMaxDefault;
+    this.#segmentEntries = Math.max(2, Math.floor(this.#entriesMax * entriesShare));
+    this.#lock = lock;
+    const { metrics } = options;
+    this.#bad = metrics?.counter('edge_disk_bad_total', 'Cached groups that had changed on disk').labels();
+    this.#dropped = metrics?.counter('edge_disk_dropped_total', 'Groups that came faster than the disk').labels();
+  }
+
+  /** Rejects with `EBUSY` when another process has the folder, and with whatever else the disk says. */
+  static async open(options: DiskTierOptions): Promise<DiskTier> {
+    const { env, folder, bytesMax } = options;
+    if (bytesMax < 4 * segmentBytesMin) throw new RangeError('a disk tier has at least 4 MiB');
+    await env.disk.makeDirectory(folder);
+    const lock = await env.disk.lock(folder);
+    try {
+      for (const name of await env.disk.list(folder)) {
+        if (name.endsWith('.groups')) await env.disk.remove(`${folder}/${name}`);
+      }
+    } catch (error) {
+      await lock[Symbol.asyncDispose]();
+      throw error;
+    }
+    return new DiskTier(options, lock);
+  }
+
+  /** Bytes of groups that can be read. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Bytes of the files, which the budget counts. */
+  get fileBytes(): number {
+    return this.#segments.reduce((sum, { usedBytes }) => sum + usedBytes, 0);
+  }
+
+  get entries(): number {
+    return this.#entries;
+  }
+
+  get isOn(): boolean {
+    return this.#offBecause === undefined;
+  }
+
+  /** A node without this tier serves as before, so it stays ready; the gate says that it is gone. */
+  get gate(): { readonly gate: string; readonly ok: boolean; readonly reason?: string } {
+    const reason = this.#offBecause;
+    return reason === undefined ? { gate: 'disk-tier', ok: true } : { gate: 'disk-tier', ok: true, reason };
+  }
+
+  has(address: string, index: number): boolean {
+    return this.#index.get(address)?.has(index) ?? false;
+  }
+
+  read(address: string, index: number): HeldGroup | undefined {
+    const entry = this.#index.get(address)?.get(index);
+    if (entry === undefined) return undefined;
+    const bytes = this.#bytesOf(entry);
+    if (bytes === undefined) return undefined;
+    entry.isRead = true;
+    // It was read twice before, and is again.
+    const { isWhole, sinceMs } = entry;
+    return { kind: 'group', address, index, bytes, isWhole, sinceMs, reads: 2 };
+  }
+
+  add(group: HeldGroup): void {
+    if (!this.isOn) return;
+    const known = this.#index.get(group.address)?.get(group.index);
+    if (known !== undefined) {
+      known.isRead = true;
+      return;
+    }
+    if (this.#queuedBytes + group.bytes.byteLength > queueBytesMax) {
+      this.#dropped?.inc();
+      return;
+    }
+    this.#queuedBytes += group.bytes.byteLength;
+    this.#queue({ kind: 'add', group });
+  }
+
+  /** Unreadable at once; the bytes on disk are overwritten soon after. */
+  purge(address: string): Dropped {
+    const before = { entries: this.#entries, bytes: this.#bytes };
+    this.#tasks = this.#tasks.filter((task) => task.kind !== 'add' || task.group.address !== address);
+    for (const item of this.#inHand) if (item.entry.address === address) this.#inHand.delete(item);
+    for (const entry of [...(this.#index.get(address)?.values() ?? [])]) {
+      this.#forget(entry);
+      this.#queue({ kind: 'erase', entry });
+    }
+    this.#recountQueue();
+    return { entries: before.entries - this.#entries, bytes: before.bytes - this.#bytes };
+  }
+
+  purgeAll(): Dropped {
+    const dropped = { entries: this.#entries, bytes: this.#bytes };
+    const segments = this.#reset();
+    this.#queue({ kind: 'clear', segments });
+    return dropped;
+  }
+
+  /** Resolves when everything that was given has been written. */
+  async settled(): Promise<void> {
+    while (this.#pumping !== undefined) await this.#pumping;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#offBecause ??= 'the cache has ended';
+    const segments = this.#reset();
+    await this.settled();
+    await this.#remove([...segments, ...this.#reset()]);
+    await this.#lock[Symbol.asyncDispose]();
+  }
+
+  #queue(task: Task): void {
+    this.#tasks.push(task);
+    this.#pumping ??= this.#pump();
+  }
+
+  async #pump(): Promise<void> {
+    try {
+      for (let task = this.#tasks.shift(); task !== undefined; task = this.#tasks.shift()) {
+        if (task.kind === 'clear') await this.#remove(task.segments);
+        else if (task.kind === 'erase') await this.#erase(task.entry);
+        else {
+          this.#queuedBytes -= task.group.bytes.byteLength;
+          await this.#write(task.group);
+        }
+      }
+    } catch (error) {
+      this.#turnOff(error);
+    } finally {
+      this.#pumping = this.#tasks.length > 0 ? this.#pump() : undefined;
+    }
+  }
+
+  async #write(group: HeldGroup): Promise<void> {
+    if (!this.isOn || this.has(group.address, group.index)) return;
+    const { address, index, bytes, isWhole, sinceMs } = group;
+    const digest = this.#options.env.work.blake3(bytes);
+    await this.#append({ bytes, entry: { address, index, isWhole, digest, sinceMs, isRead: false } });
+  }
+
+  async #append(item: Item): Promise<void> {
+    this.#inHand.add(item);
+    const segment = this.#roomFor(item) ?? (await this.#nextSegment());
+    if (segment !== undefined) await this.#place(segment, item);
+  }
+
+  #roomFor({ bytes }: Item): Segment | undefined {
+    const segment = this.#segments.at(-1);
+    if (segment === undefined || segment.usedBytes + bytes.byteLength > this.#segmentBytes) return undefined;
+    return segment.entries.size < this.#segmentEntries ? segment : undefined;
+  }
+
+  async #place(segment: Segment, item: Item): Promise<void> {
+    if (!this.#inHand.has(item)) return;
+    const { bytes, entry } = item;
+    const placed = await segment.append(bytes, entry);
+    if (!this.#segments.includes(segment)) return;
+    if (!this.#inHand.delete(item)) {
+      segment.entries.delete(placed);
+      return await this.#erase(placed);
+    }
+    const groups = this.#index.get(entry.address) ?? new Map<number, DiskEntry>();
+    this.#index.set(entry.address, groups.set(entry.index, placed));
+    this.#entries += 1;
+    this.#bytes += bytes.byteLength;
+  }
+
+  /** Makes room first, so that the files never have more bytes than the budget. Undefined: everything was forgotten. */
+  async #nextSegment(): Promise<Segment | undefined> {
+    const { disk } = this.#options.env;
+    const generation = this.#generation;
+    const saved: Item[] = [];
+    while (this.#isFull()) {
+      const oldest = this.#segments.shift()!;
+      this.#save(oldest, saved);
+      await oldest.remove(disk);
+      if (generation !== this.#generation) return undefined;
+    }
+    this.#number += 1;
+    const segment = await Segment.create(disk, this.#options.folder, this.#number);
+    if (generation !== this.#generation) {
+      await this.#remove([segment]);
+      return undefined;
+    }
+    this.#segments.push(segment);
+    for (const item of saved) await this.#place(segment, item);
+    return generation === this.#generation ? segment : undefined;
+  }
+
+  /** Takes out of a segment that goes what was read in it, as far as half of the next one stays free. */
+  #save(oldest: Segment, saved: Item[]): void {
+    let room = this.#segmentBytes * reinsertedShare - saved.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    for (const entry of oldest.entries) {
+      const hasRoom = room >= entry.lengthBytes && saved.length < this.#segmentEntries * reinsertedShare;
+      const bytes = entry.isRead && hasRoom ? this.#bytesOf(entry) : undefined;
+      this.#forget(entry);
+      if (bytes === undefined) continue;
+      room -= bytes.byteLength;
+      const { address, index, isWhole, digest, sinceMs } = entry;
+      const item = { bytes, entry: { address, index, isWhole, digest, sinceMs, isRead: false } };
+      this.#inHand.add(item);
+      saved.push(item);
+    }
+  }
+
+  #isFull(): boolean {
+    const { length } = this.#segments;
+    if (length === 0) return false;
+    if ((length + 1) * this.#segmentBytes > this.bytesMax) return true;
+    return this.#entries + this.#segmentEntries > this.#entriesMax;
+  }
+
+  async #erase({ segment, offsetBytes, lengthBytes }: DiskEntry): Promise<void> {
+    if (this.#segments.includes(segment)) await segment.file.write([new Uint8Array(lengthBytes)], offsetBytes);
+  }
+
+  #bytesOf(entry: DiskEntry): Uint8Array | undefined {
+    try {
+      const bytes = entry.segment.read(entry);
+      if (bytes !== undefined && isSame(this.#options.env.work.blake3(bytes), entry.digest)) return bytes;
+    } catch (error) {
+      this.#turnOff(error);
+      return undefined;
+    }
+    this.#bad?.inc();
+    this.#forget(entry);
+    return undefined;
+  }
+
+  #forget(entry: DiskEntry): void {
+    const groups = this.#index.get(entry.address);
+    entry.segment.entries.delete(entry);
+    if (groups?.get(entry.index) !== entry) return;
+    groups.delete(entry.index);
+    if (groups.size === 0) this.#index.delete(entry.address);
+    this.#entries -= 1;
+    this.#bytes -= entry.lengthBytes;
+  }
+
+  #turnOff(thrown: unknown): void {
+    const code = errorCode(thrown);
+    // No failure of a disk, but a mistake of this program.
+    if (code === undefined) throw thrown;
+    this.#offBecause ??= `the disk tier is off: ${code}`;
+    const segments = this.#reset();
+    this.#queue({ kind: 'clear', segments });
+  }
+
+  /** Forgets everything; returns the segments that are to be removed. */
+  #reset(): readonly Segment[] {
+    const segments = this.#segments;
+    this.#segments = [];
+    this.#inHand.clear();
+    this.#generation += 1;
+    this.#tasks = this.#tasks.filter(({ kind }) => kind === 'clear');
+    this.#index.clear();
+    this.#queuedBytes = 0;
+    this.#entries = 0;
+    this.#bytes = 0;
+    return segments;
+  }
+
+  async #remove(segments: readonly Segment[]): Promise<void> {
+    for (const segment of segments) {
+      // A disk that fails keeps its file; the next start removes it.
+      await segment.remove(this.#options.env.disk).catch((error: unknown) => {
+        if (errorCode(error) === undefined) throw error;
+      });
+    }
+  }
+
+  #recountQueue(): void {
+    this.#queuedBytes = this.#tasks.reduce(
+      (sum, task) => sum + (task.kind === 'add' ? task.group.bytes.byteLength : 0),
+      0,
+    );
+  }
+}
+
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  return left.byteLength === right.byteLength && left.every((byte, index) => byte === right[index]);
+}
