@@ -16,7 +16,7 @@ describe('the command, started as a process', () => {
   it('shows its help, with the exit codes, on stdout', async () => {
     const { code, stdout, stderr } = await runRon(['--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of ['put', 'get', 'name', 'mailbox', 'cap', 'doctor', 'tour'])
+    for (const command of ['put', 'get', 'name', 'mailbox', 'cap', 'passport', 'kms', 'policy', 'audit', 'doctor'])
       expect(stdout).toContain(`  ${command} `);
     expect(stdout).toContain('130 interrupted');
     expect(stdout).not.toContain('candidates for a shell');
@@ -31,6 +31,8 @@ describe('the command, started as a process', () => {
     [['cap', 'attenuate'], /say how it shall be weaker/, 'ron cap attenuate --help'],
     [['get', 'b3:123'], /is not an address/, 'ron get --help'],
     [['mailbox', 'send', 'inbox'], /say what to send/, 'ron mailbox send --help'],
+    [['passport', 'issue', 'alice'], /say what it allows/, 'ron passport issue --help'],
+    [['policy', 'sign', 'policy.toml'], /required option '--key <file>' not specified/, 'ron policy sign --help'],
     [['mailbox', 'dlq', 'inbox', 'purg'], /Allowed choices are ls, redrive, purge/, 'ron mailbox dlq --help'],
   ])('answers %j with three lines and exit code 2', async (line, what, next) => {
     const { code, stdout, stderr } = await runRon(line, { env: { RON_CAP: 'ron1_AA' } });
@@ -48,7 +50,7 @@ describe('the command, started as a process', () => {
     expect({ code, stdout }).toEqual({ code: 6, stdout: '' });
     expect(stderr.trimEnd().split('\n')).toEqual([
       `ron: no answer from the node at ${url}`,
-      expect.stringMatching(/^ {2}why: unavailable, ECONNREFUSED, corr_id [\w-]{8,64}$/),
+      expect.stringMatching(/^ {2}why: unavailable, ECONNREFUSED, 5 attempts, corr_id [\w-]{8,64}$/),
       '  try: ron doctor',
     ]);
   });
@@ -104,6 +106,8 @@ describe('the command, started as a process', () => {
     expect(await candidates('st')).toEqual(expect.arrayContaining(['stat', 'status']));
     expect(await candidates('name', 'r')).toEqual(expect.arrayContaining(['resolve', 'rollback', 'rm']));
     expect(await candidates('put', '--n')).toContain('--name');
+    expect(await candidates('passport', 'r')).toEqual(expect.arrayContaining(['refresh', 'revoke']));
+    expect(await candidates('audit', 'verify', '--c')).toContain('--checkpoint');
     expect(await candidates('mailbox', 's')).toEqual(expect.arrayContaining(['send', 'sub', 'stats']));
     expect(await candidates('mailbox', 'sub', '--no')).toContain('--no-ack');
   });

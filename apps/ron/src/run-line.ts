@@ -39,7 +39,7 @@ export async function runLine(line: readonly string[], around: Surroundings): Pr
       const execute = (next: readonly string[]) => runLine(next, around);
       // The client is most of what there is to load: help and usage errors do without.
       const { Session } = await import('./session.ts');
-      await using session = new Session({ command, settings, output, signal, input: stdin, execute });
+      await using session = new Session({ command, settings, output, signal, input: stdin, environment: env, execute });
       exitCode = (await run(session)) ?? exitCodes.ok;
     },
   });

@@ -1,8 +1,10 @@
-import type { RonClient, Transport } from '@ron/app-sdk';
-import { createHttpTransport, connect as openClient } from '@ron/app-sdk/node';
+import type { Access, RonClient, Rotation, Transport } from '@ron/app-sdk';
+import { createHttpTransport, connect as openClient, proofKeyOf } from '@ron/app-sdk/node';
 import { nativeHasher } from './native-hasher.ts';
 import type { InputStream, Output } from './output/output.ts';
 import { Progress } from './output/progress.ts';
+import { readPassportFile, rotated, writePassportFile } from './secrets/passport-file.ts';
+import { readSigningKey } from './secrets/signing-key.ts';
 import type { Settings } from './settings.ts';
 
 export interface SessionFields {
@@ -11,6 +13,7 @@ export interface SessionFields {
   readonly output: Output;
   readonly signal: AbortSignal;
   readonly input: InputStream;
+  readonly environment: NodeJS.ProcessEnv;
   /** Runs another command line in this process; for `tour`. */
   readonly execute: (line: readonly string[]) => Promise<number>;
 }
@@ -23,6 +26,7 @@ export class Session implements AsyncDisposable {
   /** Aborts on Ctrl-C. Belongs into every call. */
   readonly signal: AbortSignal;
   readonly input: InputStream;
+  readonly environment: NodeJS.ProcessEnv;
   readonly execute: SessionFields['execute'];
   #client: RonClient | undefined;
   #transport: Transport | undefined;
@@ -33,6 +37,7 @@ export class Session implements AsyncDisposable {
     this.output = fields.output;
     this.signal = fields.signal;
     this.input = fields.input;
+    this.environment = fields.environment;
     this.execute = fields.execute;
   }
 
@@ -43,17 +48,23 @@ export class Session implements AsyncDisposable {
 
   /** Calls that the client does not offer, over the same connections. */
   get transport(): Transport {
-    this.#transport ??= createHttpTransport(this.settings.url.value, () => this.settings.capability.value);
-    return this.#transport;
+    // The client makes it, with the capability that the client keeps fresh.
+    if (this.#transport === undefined) this.#client = this.client;
+    return this.#transport!;
   }
 
   #options() {
-    const { url, capability } = this.settings;
+    const { url, capability, passport, proofKey } = this.settings;
     const newHasher = nativeHasher();
     return {
       url: url.value,
-      transport: this.transport,
+      newTransport: (access: Access) => {
+        this.#transport = createHttpTransport(url.value, access);
+        return this.#transport;
+      },
       ...(capability.value === undefined ? {} : { capability: capability.value }),
+      ...(passport.value === undefined ? {} : renewing(passport.value)),
+      ...(proofKey.value === undefined ? {} : { key: proofKeyOf(readSigningKey(proofKey.value).private.ed25519) }),
       ...(newHasher === undefined ? {} : { newHasher }),
     };
   }
@@ -66,4 +77,12 @@ export class Session implements AsyncDisposable {
     await this.#client?.[Symbol.asyncDispose]();
     await this.#transport?.[Symbol.asyncDispose]();
   }
+}
+
+/** The file is read before each exchange: another command may have renewed it meanwhile. */
+function renewing(path: string) {
+  return {
+    refreshToken: () => readPassportFile(path).refresh_token,
+    onRotated: (rotation: Rotation) => writePassportFile(path, rotated(readPassportFile(path), rotation)),
+  };
 }

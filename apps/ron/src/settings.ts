@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CliError, configurationError } from './cli-error.ts';
+import { readPassportFile } from './secrets/passport-file.ts';
 
 export type Origin = 'flag' | 'environment' | 'default' | 'absent';
 
@@ -13,12 +14,18 @@ export interface Setting<T> {
 export interface Settings {
   readonly url: Setting<string>;
   readonly capability: Setting<string | undefined>;
+  /** A file with a capability that renews itself: goes over `RON_CAP`, and under `--cap`. */
+  readonly passport: Setting<string | undefined>;
+  /** A file with the key that the capability is bound to. */
+  readonly proofKey: Setting<string | undefined>;
 }
 
 export interface GlobalOptions {
   readonly json?: boolean;
   readonly url?: string;
   readonly cap?: string;
+  readonly passport?: string;
+  readonly proofKey?: string;
   readonly color?: boolean;
 }
 
@@ -35,7 +42,21 @@ export function lazySettings(options: GlobalOptions, environment: NodeJS.Process
       if (given === undefined) return { value: defaultUrl, origin: 'default', source: 'default' };
       return { ...given, value: checkUrl(given.value, given.source) };
     },
+    get passport(): Setting<string | undefined> {
+      if (options.cap !== undefined && options.passport !== undefined) {
+        throw configurationError('--cap and --passport exclude each other', 'ron --help');
+      }
+      const given = pick(options.passport, '--passport', environment['RON_PASSPORT'], 'RON_PASSPORT');
+      const absent = given === undefined || (given.origin === 'environment' && options.cap !== undefined);
+      return absent ? { value: undefined, origin: 'absent', source: 'RON_PASSPORT' } : given;
+    },
+    get proofKey(): Setting<string | undefined> {
+      const given = pick(options.proofKey, '--proof-key', environment['RON_PROOF_KEY'], 'RON_PROOF_KEY');
+      return given ?? { value: undefined, origin: 'absent', source: 'RON_PROOF_KEY' };
+    },
     get capability(): Setting<string | undefined> {
+      const passport = this.passport;
+      if (passport.value !== undefined) return { ...passport, value: readPassportFile(passport.value).capability };
       const given = pick(options.cap, '--cap', environment['RON_CAP'], 'RON_CAP');
       if (given === undefined) return { value: undefined, origin: 'absent', source: 'RON_CAP' };
       return { ...given, value: readCapability(given.value, given.source) };
@@ -76,7 +97,7 @@ function checkUrl(text: string, source: string): string {
 /** `@file` keeps a capability out of the list of processes. */
 function readCapability(text: string, source: string): string {
   const token = text.startsWith('@') ? readToken(text.slice(1), source) : text.trim();
-  if (!/^ron1_[A-Za-z0-9_-]{1,4091}$/.test(token)) {
+  if (!/^ron1b?_[A-Za-z0-9_-]{1,4091}$/.test(token)) {
     throw configurationError(`${source} is not a capability: it begins with ron1_ and has at most 4,096 characters`);
   }
   return token;

@@ -7,6 +7,8 @@ export interface BannerFacts {
   readonly folder: string | undefined;
   readonly startedInMs: number;
   readonly oap: string | undefined;
+  /** Of a durable node that has no administrator yet, in the run that made it. */
+  readonly bootstrapSecret: string | undefined;
 }
 
 export function banner(facts: BannerFacts): string {
@@ -23,6 +25,14 @@ export function banner(facts: BannerFacts): string {
     '',
     `export RON_NODE_URL=${facts.url} RON_CAP=${facts.capability}`,
     '',
+    ...(facts.bootstrapSecret === undefined
+      ? []
+      : [
+          'The first administrator, once, with a secret that is not shown again:',
+          '',
+          `RON_BOOTSTRAP_SECRET=${facts.bootstrapSecret} npx ron passport bootstrap admin --save admin.ron`,
+          '',
+        ]),
     'Then: npx ron put README.md --name docs/readme    or, for a guided tour: npx ron tour',
     '',
   ].join('\n');

@@ -1,6 +1,12 @@
+import { AuditConfig } from '@ron/audit/service';
+import { KmsConfig } from '@ron/kms/service';
+import { serverFields } from '@ron/service';
+import { EdgeConfig } from '@ron/svc-edge/service';
 import { GatewayConfig } from '@ron/svc-gateway/service';
 import { IndexConfig } from '@ron/svc-index/service';
 import { MailboxConfig } from '@ron/svc-mailbox/service';
+import { PassportConfig } from '@ron/svc-passport/service';
+import { RegistryConfig } from '@ron/svc-registry/service';
 import { StorageConfig } from '@ron/svc-storage/service';
 import { type Static, Type } from 'typebox';
 
@@ -33,28 +39,26 @@ export const ServerConfig = Type.Object(
       maxLength: 128,
       description: 'the name that capabilities of this node carry',
     }),
+    audit_origin: Type.String({
+      default: '',
+      maxLength: 128,
+      pattern: '^([a-z0-9][a-z0-9.-]*(/[A-Za-z0-9._-]+)+)?$',
+      description:
+        'the name of the audit log, such as example.com/audit, which must never change; empty: from the node’s key',
+    }),
     owner_capability_days: Type.Integer({
       default: 7,
       minimum: 1,
       maximum: 366,
       description: 'days for which the capability printed at start is valid',
     }),
-    drain_ms: Type.Integer({
-      default: 10_000,
+    drain_notice_ms: Type.Integer({
+      default: 0,
       minimum: 0,
-      maximum: 600_000,
-      description: 'milliseconds that running requests get at stop',
+      maximum: 60_000,
+      description: 'milliseconds at stop for which the node still serves but is not ready, for balancers to see it',
     }),
-    log_level: Type.Union(
-      [
-        Type.Literal('debug'),
-        Type.Literal('info'),
-        Type.Literal('warn'),
-        Type.Literal('error'),
-        Type.Literal('silent'),
-      ],
-      { default: 'warn', description: 'least severe log lines that are written to standard error' },
-    ),
+    ...serverFields,
     inflight_max: Type.Integer({
       default: 512,
       minimum: 8,
@@ -80,6 +84,18 @@ export const MemoryConfig = Type.Object(
       minimum: MiB,
       maximum: Number.MAX_SAFE_INTEGER,
       description: 'bytes of all messages in RAM; past it a send is refused with 507',
+    }),
+    audit_entries_max: Type.Integer({
+      default: 65_536,
+      minimum: 256,
+      maximum: 16_777_216,
+      description: 'entries of the audit log kept in RAM; of older ones the hashes stay',
+    }),
+    audit_bytes_max: Type.Integer({
+      default: 64 * MiB,
+      minimum: MiB,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'bytes of the audit log’s entries in RAM',
     }),
   },
   strict,
@@ -108,6 +124,18 @@ export const DiskConfig = Type.Object(
       maximum: Number.MAX_SAFE_INTEGER,
       description: 'free bytes of the file system below which writes are refused with 507',
     }),
+    accept_lost_changes: Type.Boolean({
+      default: false,
+      safeValue: false,
+      description:
+        'ready although changes of passports, policy or registry went bad on disk: for who has compared them with a backup',
+    }),
+    audit_retention_days: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 36_500,
+      description: 'days after which entries of the audit log are given up, their hashes never; 0: none are',
+    }),
     hot_bytes: Type.Integer({
       default: 64 * MiB,
       minimum: 0,
@@ -119,6 +147,28 @@ export const DiskConfig = Type.Object(
 );
 export type DiskConfig = Static<typeof DiskConfig>;
 
+/** Table `policy`: who decides about the first policy of the node. Changes need a restart. */
+export const PolicyRootsConfig = Type.Object(
+  {
+    root_signers: Type.Array(
+      Type.String({ pattern: '^[A-Za-z0-9._@-]{1,128}:[A-Za-z0-9_-]{43}(:[A-Za-z0-9_-]{2603})?$' }),
+      {
+        default: [],
+        maxItems: 16,
+        description: '"name:<Ed25519 key>" or "name:<Ed25519 key>:<ML-DSA-65 key>", as `ron policy keygen` prints them',
+      },
+    ),
+    root_threshold: Type.Integer({
+      default: 0,
+      minimum: 0,
+      maximum: 16,
+      description: 'how many of them it takes; 0: all',
+    }),
+  },
+  strict,
+);
+export type PolicyRootsConfig = Static<typeof PolicyRootsConfig>;
+
 /** Every table of `config.toml`, by name. */
 export const micronodeTables = {
   server: ServerConfig,
@@ -127,6 +177,12 @@ export const micronodeTables = {
   storage: StorageConfig,
   index: IndexConfig,
   mailbox: MailboxConfig,
+  edge: EdgeConfig,
   gateway: GatewayConfig,
+  passport: PassportConfig,
+  policy: PolicyRootsConfig,
+  audit: AuditConfig,
+  registry: RegistryConfig,
+  kms: KmsConfig,
 } as const;
 export type MicronodeTables = typeof micronodeTables;

@@ -1,17 +1,23 @@
-import type { Config, Env, KernelBus, Listener, Log, Metrics, NetAddress } from '@ron/kernel';
-import { limits } from '@ron/oap';
-import { gatewayContract } from '@ron/proto/gateway';
-import { openApiOf } from '@ron/proto/openapi';
 import {
-  bindHttp,
+  type Config,
+  type Env,
+  type KernelBus,
+  type Listener,
+  type Log,
+  type Metrics,
+  parseNetAddress,
+} from '@ron/kernel';
+import { openApiOf } from '@ron/proto/openapi';
+import { publicContracts } from '@ron/proto/public';
+import {
   bindOapServer,
-  createOpsEndpoints,
   type Dispatcher,
   type Gate,
-  httpRefusal,
-  uuidV7,
+  listenHttp as listenForClients,
+  parseTrustedProxies,
 } from '@ron/service';
 import type { MicronodeTables } from './config.ts';
+import { publicEdge } from './public-edge.ts';
 import { publicMailbox } from './public-mailbox.ts';
 import { version } from './version.ts';
 
@@ -19,50 +25,30 @@ export interface ListenParts {
   readonly env: Env;
   readonly config: Config<MicronodeTables>;
   readonly log: Log;
+  /** Where the lines of the access log go; `log` by default. */
+  readonly accessLog?: Log;
   readonly metrics: Metrics;
   readonly bus: KernelBus;
   readonly dispatchers: readonly Dispatcher[];
   gates(): readonly Gate[];
+  /** Bytes of a request's JSON under the policy in force. */
+  controlBytesMax(): number;
+  readonly identity: { readonly nodeId: string; revocationSeq(): number };
 }
 
 /** The public API: the gateway's routes and the operations endpoints. */
-export async function listenHttp(parts: ListenParts): Promise<Listener> {
-  const { env, config, log, metrics, dispatchers, gates } = parts;
-  const startedMs = env.clock.monotonicMs();
-  const ops = createOpsEndpoints({
-    uptimeMs: () => env.clock.monotonicMs() - startedMs,
-    gates,
-    exposition: () => metrics.exposition(),
-    version: () => ({ ...version, config_version: config.version }),
-    openApi: () => openApiOf(gatewayContract),
-  });
-  const rejected = metrics.counter('rejected_total', 'Requests refused before their handler', ['service', 'reason']);
-  const onRefusal = (reason: string, corr_id: string): void => {
-    rejected.labels({ service: 'http', reason }).inc();
-    log.info({ corr_id, reason }, 'request refused');
-  };
-  const handler = bindHttp({
-    env,
+export function listenHttp(parts: ListenParts): Promise<Listener> {
+  const { config, dispatchers } = parts;
+  const settings = () => config.table('server').current();
+  return listenForClients({
+    ...parts,
+    settings,
+    address: parseNetAddress(settings().listen),
     dispatchers: dispatchers.filter(isPublic),
-    ops,
+    version: () => ({ ...version, config_version: config.version }),
+    openApi: () => openApiOf(publicContracts),
     corsOrigins: () => config.table('gateway').current().cors_origins,
-    onRefusal,
-    log,
   });
-  return env.net.serveHttp(
-    parseListenAddress(config.table('server').current().listen),
-    {
-      headerBytesMax: limits.httpHeaderBytesMax,
-      headerFieldsMax: limits.httpHeaderFieldsMax,
-      headerTimeMs: limits.httpHeaderTimeoutMs,
-      keepAliveIdleMs: limits.httpKeepAliveMs,
-      connectionsMax: limits.connectionsMax,
-      connectionsPerAddressMax: limits.connectionsPerAddressMax,
-      progressBytesPerSecondMin: limits.progressBytesPerSecondMin,
-      refusal: httpRefusal(env, onRefusal),
-    },
-    handler,
-  );
 }
 
 /**
@@ -70,34 +56,36 @@ export async function listenHttp(parts: ListenParts): Promise<Listener> {
  * services behind the gateway too, which then answer for themselves.
  */
 export function listenOap(parts: ListenParts, address: string): Promise<Listener> {
-  const { env, log, metrics, config } = parts;
-  const { oap_private_plane } = config.table('server').current();
-  const gateways = parts.dispatchers.filter(isPublic);
-  const dispatchers = oap_private_plane ? parts.dispatchers : [...gateways, ...gateways.map(publicMailbox)];
-  const parsed = parseListenAddress(address);
+  const { env, log, metrics, config, identity } = parts;
+  const { oap_private_plane, trusted_proxies } = config.table('server').current();
+  const gateways = parts.dispatchers
+    .filter(isPublic)
+    .map((dispatcher) => (dispatcher.contract.name === 'edge' ? publicEdge(dispatcher) : dispatcher));
+  const dispatchers = oap_private_plane
+    ? parts.dispatchers
+    : [...gateways, ...gateways.filter(({ contract }) => contract.name === 'gateway').map(publicMailbox)];
+  const parsed = parseNetAddress(address);
   return bindOapServer({
     env,
     log,
     metrics,
     address: parsed,
     dispatchers,
-    identity: { server_version: version.version, node_id: uuidV7(env), transports: [parsed.kind], revocation_seq: 0 },
+    controlBytesMax: parts.controlBytesMax,
+    trustedProxies: parseTrustedProxies(trusted_proxies),
+    identity: {
+      server_version: version.version,
+      node_id: identity.nodeId,
+      transports: [parsed.kind],
+      // As it is when a peer says hello.
+      get revocation_seq() {
+        return identity.revocationSeq();
+      },
+    },
   });
 }
 
-/** The Public Plane: what clients may ask. The other services answer the gateway, which has counted the quota. */
+/** What clients may ask. The other services answer the gateway, which has counted the quota. */
 function isPublic({ contract }: Dispatcher): boolean {
-  return contract.name === 'gateway';
-}
-
-/** `host:port`, `[v6]:port` or `unix:path`. */
-export function parseListenAddress(text: string): NetAddress {
-  if (text.startsWith('unix:')) return { kind: 'unix', path: text.slice(5) };
-  const colon = text.lastIndexOf(':');
-  const port = Number(text.slice(colon + 1));
-  const host = text.slice(0, colon).replace(/^\[|\]$/g, '');
-  if (colon < 1 || !Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new RangeError(`"${text}" is not host:port or unix:path`);
-  }
-  return { kind: 'tcp', host, port };
+  return publicContracts.some(({ name }) => name === contract.name);
 }

@@ -1,9 +1,17 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Config, createConfig, createMetrics, type Log } from '@ron/kernel';
-import { createLog, createRealEnv, measureProcess, waitForShutdown, watchConfigFile } from '@ron/kernel/real';
+import { createConfig, createMetrics, reloadConfig } from '@ron/kernel';
+import {
+  createLoadMeter,
+  createLog,
+  createRealEnv,
+  measureProcess,
+  waitForShutdown,
+  watchConfigFile,
+} from '@ron/kernel/real';
+import type { PassportStore } from '@ron/svc-passport/service';
 import { banner } from './banner.ts';
-import { type MicronodeTables, micronodeTables } from './config.ts';
+import { micronodeTables } from './config.ts';
 import { openEngines } from './engines.ts';
 import { type Flags, parseFlags, usage } from './flags.ts';
 import { createNodeBus, startMicronode } from './node.ts';
@@ -29,12 +37,15 @@ async function main(): Promise<void> {
   );
   const node = config.table('server').current();
   const log = createLog({ level: node.log_level });
+  // What `access_log` asks for is written whatever the level of the other lines.
+  const accessLog = createLog({ level: node.log_level === 'silent' ? 'silent' : 'info' });
   const folder = flags.persist === undefined ? undefined : resolve(flags.persist);
   const env = createRealEnv({
     ...(folder === undefined ? {} : { root: folder }),
     httpBeyondLoopback: node.allow_remote,
   });
   using _gauges = measureProcess(metrics);
+  using load = createLoadMeter();
   metrics
     .gauge('amnesia_mode', '1 when nothing is kept')
     .labels()
@@ -42,14 +53,14 @@ async function main(): Promise<void> {
   const engines = await openEngines(env, config, log, folder === undefined ? undefined : join(folder, 'names'));
   {
     const stopped = waitForShutdown();
-    await using running = await startMicronode({ env, config, log, engines, bus, metrics });
+    await using running = await startMicronode({ env, config, log, accessLog, engines, bus, metrics, load });
     using _watch =
       file === undefined
         ? undefined
         : watchConfigFile(
             file,
             env.clock,
-            (text) => reload(config, text, log),
+            (text) => reloadConfig(config, text, log),
             (err) => log.error({ err }, 'the configuration file cannot be read'),
           );
     const { host, port } = running.http as { host: string; port: number };
@@ -64,6 +75,7 @@ async function main(): Promise<void> {
         capability,
         capabilityDays: node.owner_capability_days,
         folder,
+        bootstrapSecret: folder === undefined ? undefined : await bootstrapSecretOf(running.trust.passports),
         startedInMs: process.uptime() * 1_000,
         oap:
           running.oap === undefined
@@ -78,17 +90,16 @@ async function main(): Promise<void> {
   }
 }
 
+/** Until there is an administrator each start makes a new secret: nobody has to keep one that was not used. */
+async function bootstrapSecretOf(passports: PassportStore): Promise<string | undefined> {
+  const secret = passports.bootstrapSecret() ?? (await passports.renewBootstrapSecret());
+  return secret?.text();
+}
+
 function configFileOf({ configFile, persist }: Flags): string | undefined {
   if (configFile !== undefined) return resolve(configFile);
   const inFolder = persist === undefined ? undefined : resolve(persist, 'config.toml');
   return inFolder !== undefined && existsSync(inFolder) ? inFolder : undefined;
-}
-
-function reload(config: Config<MicronodeTables>, text: string, log: Log): void {
-  const result = config.reload(text);
-  if (!result.ok) log.error({ problems: result.problems }, 'the new configuration is not valid: the old one stays');
-  else if (result.changed.length + result.ignored.length > 0)
-    log.warn({ changed: result.changed, needs_restart: result.ignored }, 'configuration reloaded');
 }
 
 main().catch((error: unknown) => {

@@ -1,9 +1,15 @@
 import type { Kms } from '@ron/kms';
 
-const keyRequest = { tenant: 'node', purpose: 'names', alg: 'ed25519' } as const;
+const names = { tenant: 'node', purpose: 'names', alg: 'ed25519' } as const;
 
-/** The node signs the names that it keeps; its key is made on the first start and lives as long as the keystore. */
+/** The node signs the names that it keeps. The key is made on the first start; after a rotation the new version signs. */
 export async function nameSigner(kms: Kms) {
-  const key = kms.listKeys(keyRequest).at(-1) ?? (await kms.createKey(keyRequest));
-  return { owner: key.kid, sign: (bytes: Uint8Array) => kms.sign(key.kid, bytes) };
+  if (kms.currentKey(names) === undefined) await kms.createKey(names);
+  const current = () => kms.currentKey(names)!.kid;
+  return {
+    get owner() {
+      return current();
+    },
+    sign: (bytes: Uint8Array) => kms.sign(current(), bytes),
+  };
 }

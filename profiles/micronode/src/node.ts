@@ -1,4 +1,5 @@
-import { type Authority, createAuthenticator, createAuthority, servicePrincipal } from '@ron/auth';
+import { audit } from '@ron/audit/service';
+import { type Authority, servicePrincipal } from '@ron/auth';
 import {
   type Config,
   createBus,
@@ -10,37 +11,56 @@ import {
   type KernelBus,
   type KernelEvent,
   type Listener,
+  type LoadMeter,
   type Log,
   type Metrics,
   type NetAddress,
 } from '@ron/kernel';
+import { kms } from '@ron/kms/service';
+import { policy } from '@ron/policy/service';
+import type { Right } from '@ron/proto/capability';
 import type { Contract, Peer } from '@ron/proto/contract';
+import { passportContract } from '@ron/proto/passport';
 import {
   bindLocal,
   type Gate,
   type HostedService,
   hostService,
+  type Pressure,
   rightsFor,
   type Service,
   startOrder,
 } from '@ron/service';
+import { edge } from '@ron/svc-edge/service';
 import { gateway } from '@ron/svc-gateway/service';
 import { index } from '@ron/svc-index/service';
 import { mailbox } from '@ron/svc-mailbox/service';
+import { passport } from '@ron/svc-passport/service';
+import { registry } from '@ron/svc-registry/service';
 import { storage } from '@ron/svc-storage/service';
+import { pressureOf } from './capacity.ts';
 import type { MicronodeTables } from './config.ts';
 import type { Engines } from './engines.ts';
 import { listenHttp, listenOap } from './listen.ts';
 import { nameSigner } from './name-signer.ts';
+import { nearMemory } from './near-memory.ts';
+import { nodeIdOf } from './node-identity.ts';
+import { controlBytesUnderPolicy, ratesUnderPolicy, underPolicy } from './policy-overlay.ts';
+import { stopServing } from './stopping.ts';
+import { openTrustPlane, type TrustPlane } from './trust-plane.ts';
 import { version } from './version.ts';
 
 export interface MicronodeOptions {
   readonly env: Env;
   readonly config: Config<MicronodeTables>;
   readonly log: Log;
+  /** Where the lines of the access log go; `log` by default. */
+  readonly accessLog?: Log;
   readonly engines: Engines;
   readonly bus?: KernelBus;
   readonly metrics?: Metrics;
+  /** Makes the node refuse calls that its process has no capacity for. Absent: only its ceilings do. */
+  readonly load?: LoadMeter;
 }
 
 /** A running node. Dispose drains it: new calls are refused, running ones get `server.drain_ms`, then engines close. */
@@ -48,12 +68,13 @@ export interface Micronode extends AsyncDisposable {
   readonly http: NetAddress;
   readonly oap: NetAddress | undefined;
   readonly authority: Authority;
+  readonly trust: TrustPlane;
   readonly bus: KernelBus;
   readonly metrics: Metrics;
   gates(): readonly Gate[];
 }
 
-const services: readonly Service[] = [index, mailbox, storage, gateway];
+const services: readonly Service[] = [kms, policy, audit, passport, registry, index, mailbox, storage, edge, gateway];
 
 /** What a service may take beyond the drain before it is left behind. */
 const stopSlackMs = 5_000;
@@ -66,35 +87,44 @@ export async function startMicronode(options: MicronodeOptions): Promise<Microno
   // What is running is disposed in reverse, also when a later step of the start fails.
   await using stack = new AsyncDisposableStack();
   stack.defer(() => closeEngines(options.engines));
-  const authority = await createAuthority({
-    kms: options.engines.kms,
-    env,
-    audience: node.audience,
-    onRefusal: (reason, capability_id) => log.info({ reason, capability_id }, 'capability refused'),
-  });
+  const { kms: keys } = options.engines.trust;
+  const serviceRights = new Map(services.map((service) => [service.contract.name, rightsOf(service)]));
+  const trust = await openTrustPlane({ env, config, log, metrics, engines: options.engines.trust, serviceRights });
+  options.engines.limitMailboxesBy(trust.policy);
   const health = createHealth(bus, metrics);
-  const hosted = await startServices({ ...options, bus, metrics }, authority, health, stack);
+  const pressure = stack.adopt(pressureOf({ ...options, metrics }), (opened) => opened?.[Symbol.dispose]());
+  const hosted = await startServices({ ...options, bus, metrics, pressure }, trust, health, stack);
+  // The first thing that the node asks of its own services, as a node of a cluster asks another's.
+  const me = servicePrincipal('auth', rightsFor(passportContract));
+  const peer = bindLocal(passportContract, () => hosted.get('passport')!.dispatcher, me, env);
+  stack.use(await trust.follow({ since: (since, wait_ms) => peer.revocations({ since, wait_ms }) }));
   const dispatchers = [...hosted.values()].map(({ dispatcher }) => dispatcher);
-  const gates = () => nodeGates(health, hosted, config);
+  const gates = () => {
+    setDamageGate(health, options.engines.trust.damage, config.table('disk').current().accept_lost_changes);
+    return nodeGates(health, hosted, config, pressure);
+  };
   stack.use(measureNode(metrics, bus, gates));
-  const parts = { env, config, log, metrics, bus, dispatchers, gates };
+  const identity = { nodeId: await nodeIdOf(keys, env.work), revocationSeq: () => trust.revocationSeq };
+  const controlBytesMax = () => controlBytesUnderPolicy(trust.policy);
+  const { accessLog = log } = options;
+  const parts = { env, config, log, accessLog, metrics, bus, dispatchers, gates, identity, controlBytesMax };
   const listeners: Listener[] = [];
   stack.defer(async () => {
-    // Red and refusing before the listeners close; both get the same time, not one after the other.
-    health.set('node', false, 'the node is stopping');
-    void hosted.get('gateway')?.dispatcher.drain();
-    await Promise.all(listeners.map((listener) => listener.close(node.drain_ms)));
+    const leftMs = await stopServing({ env, health, pressure, gateway: hosted.get('gateway'), server: node });
+    await Promise.all(listeners.map((listener) => listener.close(leftMs)));
   });
   const http = await listenHttp(parts);
   listeners.push(http);
   const oap = node.oap_listen === '' ? undefined : await listenOap(parts, node.oap_listen);
   if (oap !== undefined) listeners.push(oap);
   health.set('node', true);
+  health.set('draining', true);
   const running = stack.move();
   return {
     http: http.address,
     oap: oap?.address,
-    authority,
+    authority: trust.authority,
+    trust,
     bus,
     metrics,
     gates,
@@ -126,11 +156,15 @@ function measureNode(metrics: Metrics, bus: KernelBus, gates: () => readonly Gat
   };
 }
 
-type StartOptions = MicronodeOptions & { readonly bus: KernelBus; readonly metrics: Metrics };
+type StartOptions = MicronodeOptions & {
+  readonly bus: KernelBus;
+  readonly metrics: Metrics;
+  readonly pressure: Pressure | undefined;
+};
 
 async function startServices(
   options: StartOptions,
-  authority: Authority,
+  trust: TrustPlane,
   health: HealthState,
   stack: AsyncDisposableStack,
 ): Promise<ReadonlyMap<string, HostedService>> {
@@ -139,15 +173,19 @@ async function startServices(
   const onCrash = (service: string, err: unknown) => log.error({ service, err }, 'service crashed');
   const supervisor = createSupervisor({ clock: env.clock, random: env.random, bus, health, metrics, onCrash });
   stack.defer(() => supervisor.stop());
-  const authenticator = createAuthenticator({
-    authority,
-    publicPrefixes: () => config.table('gateway').current().public_prefixes,
-  });
   const engines: Readonly<Record<string, unknown>> = {
+    ...trust.serviceEngines,
     storage: { blobs: options.engines.blobs },
-    index: { names: options.engines.names, signer: await nameSigner(options.engines.kms) },
+    edge: { near: nearMemory(options.engines.blobs) },
+    index: { names: options.engines.names, signer: await nameSigner(options.engines.trust.kms) },
     mailbox: { mailboxes: options.engines.mailboxes },
+    gateway: {
+      ratesOf: ratesUnderPolicy(config, trust.policy),
+      policy: trust.policy.stage,
+      quotas: options.engines.quotas,
+    },
   };
+  const { authenticator, audit: auditStage } = trust;
   const hosted = new Map<string, HostedService>();
   const restarts = metrics.counter('service_restarts_total', 'Restarts after a crash', ['service']);
   for (const service of startOrder(services)) {
@@ -157,9 +195,22 @@ async function startServices(
     const start = async () => {
       const running = await hostService(
         service,
-        { env, bus, metrics, log, authenticator, inflightMax: inflight_max, drainMs: drain_ms },
         {
-          config: config.table(name as keyof MicronodeTables),
+          env,
+          bus,
+          metrics,
+          log,
+          authenticator,
+          policy: trust.policy.stage,
+          audit: auditStage,
+          // One quota for all that clients ask of a node.
+          admit: (admission) => hosted.get('gateway')?.admit?.(admission),
+          ...(options.pressure === undefined ? {} : { pressure: options.pressure }),
+          inflightMax: inflight_max,
+          drainMs: drain_ms,
+        },
+        {
+          config: underPolicy<object>(config.table(name as keyof MicronodeTables), trust.policy),
           peers: peersOf(service, hosted, env),
           engines: engines[name],
         },
@@ -170,6 +221,11 @@ async function startServices(
     await supervisor.supervise({ name, start, stopDeadlineMs: drain_ms + stopSlackMs });
   }
   return hosted;
+}
+
+/** What a service may ask of those that it uses. */
+function rightsOf({ uses }: Service): readonly Right[] {
+  return Object.values(uses).flatMap(rightsFor);
 }
 
 /** Each service calls another as itself, with the rights that the other's contract asks for and no more. */
@@ -191,6 +247,7 @@ function nodeGates(
   health: HealthState,
   hosted: ReadonlyMap<string, HostedService>,
   config: Config<MicronodeTables>,
+  pressure: Pressure | undefined,
 ): readonly Gate[] {
   const unsafe: readonly Gate[] = config.unsafeFields.map((field) => ({
     gate: `config.${field}`,
@@ -200,14 +257,29 @@ function nodeGates(
   for (const service of hosted.values()) {
     for (const { gate, ok, reason } of service.gates()) health.set(gate, ok, reason);
   }
-  return [...health.gates, ...unsafe];
+  const measured = new Map((pressure?.gates() ?? []).map((gate) => [gate.gate, gate]));
+  for (const { gate, ok, reason } of measured.values()) health.set(gate, ok, reason);
+  return [...health.gates.map((state) => measured.get(state.gate) ?? state), ...unsafe];
 }
 
-/** The index service closes its own engine. */
-async function closeEngines({ blobs, mailboxes, kms }: Engines): Promise<void> {
-  // One that fails keeps none of the others open.
+/**
+ * A revocation, a policy or a snapshot that went bad on disk leaves the older state in force, which looks whole. So
+ * the node is not ready before somebody has looked: docs/specs/policy.md, "When nothing goes on".
+ */
+function setDamageGate(health: HealthState, damage: readonly string[], accepted: boolean): void {
+  const [first] = damage;
+  health.set('trust-records', first === undefined || accepted, first && `changes were lost: ${first}`);
+}
+
+/** The services of index, policy and registry close their own engines. */
+async function closeEngines({ blobs, mailboxes, trust, quotas }: Engines): Promise<void> {
+  // One that fails keeps none of the others open. In reverse: the keystore last, which the audit log signs with.
   await using stack = new AsyncDisposableStack();
-  stack.use(kms);
+  stack.use(trust.kms);
+  stack.use(trust.audit);
+  stack.use(trust.cosigned);
+  stack.use(trust.passports);
   stack.use(blobs);
   stack.use(mailboxes);
+  if (quotas !== undefined) stack.use(quotas);
 }

@@ -1,5 +1,6 @@
 import { ConfigError, SystemError } from '@ron/kernel';
 import { KeystoreError } from '@ron/kms';
+import { IndexFileError } from '@ron/svc-index/service';
 import { expect, test } from 'vitest';
 import { parseFlags } from './flags.ts';
 import { startFailure } from './start-failure.ts';
@@ -22,6 +23,9 @@ test.each([
   ['an unknown flag', thrownBy(() => parseFlags(['--nothing'])), 9, '--help'],
   ['a wrong setting', new ConfigError([{ path: 'a.b', message: 'is wrong', where: 'x:1' }]), 9, '--help'],
   ['damaged keys', new KeystoreError('damaged', 'the keystore is damaged'), 9, 'backup'],
+  ['keys that others can read', new KeystoreError('wrong_mode', 'others can read it'), 9, 'chmod 600'],
+  ['keys of yesterday', new KeystoreError('rolled_back', 'an older keystore'), 9, 'newest keys'],
+  ['a link in the place of the index', new IndexFileError('names/data.mdb must be a file'), 9, 'restore names/'],
   ['anything else', new Error('boom'), 1, 'log_level=debug'],
 ] as const)('%s: three lines, the right exit code and a next step', (_name, error, exitCode, next) => {
   const failure = startFailure(error);

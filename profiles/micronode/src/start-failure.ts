@@ -1,5 +1,6 @@
 import { ConfigError } from '@ron/kernel';
-import { KeystoreError } from '@ron/kms';
+import { KeystoreError, type KeystoreRefusal } from '@ron/kms';
+import { IndexFileError } from '@ron/svc-index/service';
 
 const exitOther = 1;
 const exitUnavailable = 6;
@@ -10,6 +11,11 @@ interface Failure {
   readonly text: string;
   readonly exitCode: number;
 }
+
+const keystoreAdvice: Readonly<Partial<Record<KeystoreRefusal, string>>> = {
+  wrong_mode: 'chmod 600 keys/*',
+  rolled_back: 'put the newest keys/ back: these are older than what this node has used',
+};
 
 /** What a person reads when a node does not start. */
 export function startFailure(error: unknown): Failure {
@@ -47,12 +53,12 @@ export function startFailure(error: unknown): Failure {
     return failure(message, 'the configuration or a flag is not valid', 'npm start -- --help', exitConfiguration);
   }
   if (error instanceof KeystoreError) {
-    return failure(
-      message,
-      'the keys of this folder cannot be opened',
-      'restore keys/ from a backup; nothing was changed',
-      exitConfiguration,
-    );
+    const why = 'the keys of this folder cannot be opened; nothing was changed';
+    return failure(message, why, keystoreAdvice[error.reason] ?? 'restore keys/ from a backup', exitConfiguration);
+  }
+  if (error instanceof IndexFileError) {
+    const why = 'the index of names cannot be opened; nothing was changed';
+    return failure(message, why, 'restore names/ from a backup', exitConfiguration);
   }
   return failure(
     message,

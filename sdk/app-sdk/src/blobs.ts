@@ -2,9 +2,18 @@ import { createTreeHasher } from '@ron/b3';
 import { type Address, addressFromHash, parseAddress } from '@ron/naming';
 import type { ByteStream } from '@ron/proto/stream';
 import type { Caller } from './caller.ts';
-import type { BlobSource, Blobs, GetOptions, PutResult, ReadableSource, TransferOptions } from './client.ts';
+import type {
+  BlobSource,
+  Blobs,
+  CallOptions,
+  GetOptions,
+  PutResult,
+  ReadableSource,
+  TransferOptions,
+} from './client.ts';
 import { RonClientError } from './errors.ts';
-import { blobReply, rangeHeader, sliceMediaType } from './reply.ts';
+import { blobReply, type ReplyOptions } from './reply.ts';
+import { type OpenedRead, openRead } from './resumption.ts';
 import { discard, once, rereadable } from './streams.ts';
 import { resumableBytesMin, resumableUpload } from './upload.ts';
 
@@ -19,21 +28,20 @@ export function createBlobs(caller: Caller, newHasher: () => Hasher = treeHasher
       const again = rereadable(source);
       if (again === undefined) return putOnce(caller, source, options);
       const address = options.address ?? (await addressOf(again, newHasher));
-      const known = !options.assumeMissing && (await isKnown(blobs, address, options));
+      const deadlineMs = caller.deadlineOf(options);
+      const known = !options.assumeMissing && (await isKnown(blobs, address, caller.within(deadlineMs, options)));
       if (known) {
         return { address, size: again.sizeBytes, stored: false, durability: undefined, sentBytes: 0 };
       }
       if (again.sizeBytes >= resumableBytesMin) return resumableUpload(caller, address, again, options);
-      return putAt(caller, address, again, options);
+      return putAt(caller, address, again, { ...options, ...caller.within(deadlineMs, options) });
     },
     async get(address, options = {}) {
       const trusted = parseAddress(address);
-      const reply = await caller.call(
-        'get',
-        { address: trusted, ...readInput(options) },
-        { ...options, streamed: true },
+      const read = await openRead(caller, options, (fields, call) =>
+        caller.call('get', { address: trusted, ...fields }, { ...call, streamed: true }),
       );
-      return blobReply(reply, replyOptions(trusted, options));
+      return blobReply(read.reply, replyOptions(trusted, options, read));
     },
     async has(addresses, options) {
       const { output } = await caller.call('has', { addresses }, options);
@@ -50,31 +58,18 @@ export function createBlobs(caller: Caller, newHasher: () => Hasher = treeHasher
 }
 
 /** Asking takes the right to read; with the right to write alone, the bytes are simply sent. */
-async function isKnown(blobs: Blobs, address: string, options: TransferOptions): Promise<boolean> {
+async function isKnown(blobs: Blobs, address: string, options: CallOptions): Promise<boolean> {
   try {
-    return (await blobs.has([address], control(options))).present.length > 0;
+    return (await blobs.has([address], options)).present.length > 0;
   } catch (thrown) {
     if (thrown instanceof RonClientError && thrown.code === 'forbidden') return false;
     throw thrown;
   }
 }
 
-export function readInput(options: GetOptions): Record<string, unknown> {
-  const range = rangeHeader(options.range);
-  return {
-    ...(options.verify === false ? {} : { accept: sliceMediaType }),
-    ...(range === undefined ? {} : { range }),
-  };
-}
-
-export function replyOptions(address: Address, options: GetOptions) {
-  return {
-    address,
-    range: options.range,
-    verify: options.verify !== false,
-    corrId: options.corrId ?? '',
-    onProgress: options.onProgress,
-  };
+export function replyOptions(address: Address, options: GetOptions, { corrId, resumption }: OpenedRead): ReplyOptions {
+  const { range, verify, onProgress } = options;
+  return { address, range, verify: verify !== false, corrId, onProgress, resumption };
 }
 
 async function putOnce(caller: Caller, source: BlobSource, options: TransferOptions): Promise<PutResult> {
@@ -139,10 +134,6 @@ function counting(source: ByteStream, options: TransferOptions, totalBytes: numb
 
 async function* emptyStream(): AsyncGenerator<Uint8Array> {
   yield* [];
-}
-
-function control(options: TransferOptions) {
-  return options.signal === undefined ? {} : { signal: options.signal };
 }
 
 async function addressOf(source: ReadableSource | ByteStream, newHasher: () => Hasher): Promise<string> {

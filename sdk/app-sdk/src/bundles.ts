@@ -6,12 +6,13 @@ import {
   parseEntryPath,
   parseManifest,
 } from '@ron/naming';
-import { readInput, replyOptions } from './blobs.ts';
+import { replyOptions } from './blobs.ts';
 import type { Caller } from './caller.ts';
-import type { Blobs, BundleSource, Bundles, Progress, ReadableSource, TransferOptions } from './client.ts';
+import type { Blobs, BundleSource, Bundles, CallOptions, Progress, ReadableSource } from './client.ts';
 import { clientError, RonClientError } from './errors.ts';
 import { mimeOf } from './mime.ts';
 import { blobReply } from './reply.ts';
+import { openRead } from './resumption.ts';
 import { collect, once, rereadable } from './streams.ts';
 
 /** Addresses asked about at once; the protocol's limit. */
@@ -28,24 +29,28 @@ interface Prepared {
 
 export function createBundles(caller: Caller, blobs: Blobs): Bundles {
   return {
-    async put(entries, options = {}) {
+    async put(entries, given = {}) {
+      const deadlineMs = caller.deadlineOf(given);
+      const { onProgress } = given;
+      // One deadline, signal and corr_id over all the requests of a bundle.
+      const within = () => caller.within(deadlineMs, given);
       const manifest: ManifestEntryInput[] = [];
       let storedEntries = 0;
       let sentBytes = 0;
       let doneBytes = 0;
       const advance = (bytes: number) => {
         doneBytes += bytes;
-        options.onProgress?.({ doneBytes, totalBytes: undefined });
+        onProgress?.({ doneBytes, totalBytes: undefined });
       };
       for await (const batch of batches(entries, askedAtOnce)) {
         const prepared = await inParallel(batch, preparedAtOnce, (item) => prepare(item, blobs));
-        const sent = await putMissing(prepared, blobs, options, advance);
+        const sent = await putMissing(prepared, blobs, within, advance);
         storedEntries += sent.stored;
         sentBytes += sent.bytes;
         manifest.push(...prepared.map(({ entry }) => entry));
       }
       const bytes = encodeManifest(manifest);
-      const put = await blobs.put(bytes, signalOf(options));
+      const put = await blobs.put(bytes, within());
       return { ...put, sentBytes: put.sentBytes + sentBytes, storedEntries, entries: parseManifest(bytes).entries };
     },
     async open(address, options) {
@@ -57,10 +62,13 @@ export function createBundles(caller: Caller, blobs: Blobs): Bundles {
         async get(path, getOptions = {}) {
           const entry = findEntry(manifest, parseEntryPath(path));
           if (entry === undefined) throw clientError('not_found', `the bundle has no entry ${path}`, { corrId: '' });
-          const input = { address: parseAddress(address), path, ...readInput(getOptions) };
-          const got = await caller.call('entry', input, { ...getOptions, streamed: true });
+          const input = { address: parseAddress(address), path };
+          const read = await openRead(caller, getOptions, (fields, call) =>
+            caller.call('entry', { ...input, ...fields }, { ...call, streamed: true }),
+          );
           // The manifest was verified against its address, so the entry's address is trusted and the reply's is not.
-          return { ...blobReply(got, replyOptions(parseAddress(entry.address), getOptions)), contentType: entry.mime };
+          const options = replyOptions(parseAddress(entry.address), getOptions, read);
+          return { ...blobReply(read.reply, options), contentType: entry.mime };
         },
       };
     },
@@ -82,11 +90,11 @@ async function prepare(item: BundleSource, blobs: Blobs): Promise<Prepared> {
 async function putMissing(
   prepared: readonly Prepared[],
   blobs: Blobs,
-  options: TransferOptions,
+  within: () => CallOptions,
   advance: (bytes: number) => void,
 ) {
   const byAddress = new Map(prepared.map((item) => [item.entry.address as string, item.source]));
-  const missing = await missingOf([...byAddress.keys()], blobs, options);
+  const missing = await missingOf([...byAddress.keys()], blobs, within());
   let left = prepared.reduce((sum, { entry }) => sum + entry.size, 0);
   const results = await inParallel(missing, parallel, (address) => {
     let most = 0;
@@ -97,7 +105,7 @@ async function putMissing(
       left -= more;
       advance(more);
     };
-    return blobs.put(byAddress.get(address)!, { ...signalOf(options), onProgress, address, assumeMissing: true });
+    return blobs.put(byAddress.get(address)!, { ...within(), onProgress, address, assumeMissing: true });
   });
   // What the node had already, and content that is there more than once.
   advance(left);
@@ -108,9 +116,9 @@ async function putMissing(
 }
 
 /** Asking takes the right to read objects; with the right to write alone, everything is sent. */
-async function missingOf(addresses: readonly string[], blobs: Blobs, options: TransferOptions) {
+async function missingOf(addresses: readonly string[], blobs: Blobs, options: CallOptions) {
   try {
-    return (await blobs.has(addresses, signalOf(options))).missing;
+    return (await blobs.has(addresses, options)).missing;
   } catch (thrown) {
     if (thrown instanceof RonClientError && thrown.code === 'forbidden') return addresses;
     throw thrown;
@@ -147,8 +155,4 @@ async function* batches<T>(items: AsyncIterable<T> | Iterable<T>, size: number):
     batch = [];
   }
   if (batch.length > 0) yield batch;
-}
-
-function signalOf(options: TransferOptions) {
-  return options.signal === undefined ? {} : { signal: options.signal };
 }

@@ -1,8 +1,8 @@
 import type { ByteStream } from '@ron/proto/stream';
 import type { CallOptions } from './client.ts';
-import { asClientError, clientError } from './errors.ts';
-import { RetryBudget, withRetry } from './retry.ts';
-import type { Platform, Transport, TransportReply } from './transport.ts';
+import { asClientError, clientError, endedByCaller, type RonClientError } from './errors.ts';
+import { beforeRetry, RetryBudget, type RetryOptions, withRetry } from './retry.ts';
+import type { Platform, ServiceTable, Transport, TransportReply } from './transport.ts';
 
 const controlTimeoutMs = 30_000;
 
@@ -14,18 +14,39 @@ export interface CallBody {
   readonly repeatable: boolean;
 }
 
+/** Keeps a capability fresh around the calls that use it. */
+export interface Renewal {
+  /** Renews what is about to expire, sends, and after one refusal as `unauthenticated` renews and sends once more. */
+  around<T>(send: () => Promise<T>, repeatable: () => boolean, signal: AbortSignal | undefined): Promise<T>;
+}
+
+export interface CallFields extends CallOptions {
+  /** Default: the gateway. */
+  readonly service?: ServiceTable;
+  readonly mutation?: boolean;
+  readonly streamed?: boolean;
+  /** Goes without the capability. */
+  readonly anonymous?: boolean;
+  /** Asks for an audit receipt; it is not checked here. */
+  readonly receipt?: boolean;
+  /** Default: a fresh one for each mutation. */
+  readonly idempotencyKey?: string;
+}
+
 /** One call of an operation: corr_id, idempotency key, deadline, cancellation and retries, the same for all of them. */
 export class Caller {
   readonly #transport: Transport;
   readonly platform: Platform;
   readonly #budget = new RetryBudget();
+  readonly #renewal: Renewal | undefined;
 
-  constructor(transport: Transport, platform: Platform) {
+  constructor(transport: Transport, platform: Platform, renewal?: Renewal) {
     this.#transport = transport;
     this.platform = platform;
+    this.#renewal = renewal;
   }
 
-  /** A fresh idempotency key, for what must be the same through all attempts. */
+  /** A fresh idempotency key or corr_id, for what must be the same through all attempts. */
   newKey(): string {
     return hex(this.platform.randomBytes(16));
   }
@@ -33,51 +54,83 @@ export class Caller {
   async call(
     operation: string,
     input: Readonly<Record<string, unknown>>,
-    options: CallOptions & { mutation?: boolean; streamed?: boolean } = {},
+    options: CallFields = {},
     body?: CallBody,
   ): Promise<TransportReply> {
-    const corrId = options.corrId ?? hex(this.platform.randomBytes(16));
-    const idempotencyKey = options.mutation ? this.newKey() : undefined;
+    const corrId = options.corrId ?? this.newKey();
+    const idempotencyKey = options.mutation ? (options.idempotencyKey ?? this.newKey()) : undefined;
     const timeoutMs = options.timeoutMs ?? (options.streamed ? Number.POSITIVE_INFINITY : controlTimeoutMs);
+    if (options.signal?.aborted) throw endedByCaller(corrId, options.signal);
     const limit = this.#limit(timeoutMs, options.signal, corrId);
     let opened = false;
     let streaming = false;
+    const repeatable = () => !opened || body?.repeatable !== false;
+    const send = () => {
+      opened = body !== undefined;
+      return this.#transport.call({
+        ...(options.service === undefined ? {} : { service: options.service }),
+        operation,
+        input,
+        corrId,
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+        ...(options.anonymous ? { anonymous: true } : {}),
+        ...(options.receipt ? { receipt: true } : {}),
+        ...(body === undefined ? {} : { body: body.open() }),
+        ...(body?.bytes === undefined ? {} : { bodyBytes: body.bytes }),
+        ...(limit.signal === undefined ? {} : { signal: limit.signal }),
+      });
+    };
+    const renewal = options.anonymous ? undefined : this.#renewal;
     try {
       const reply = await withRetry(
-        () => {
-          opened = body !== undefined;
-          return this.#transport.call({
-            operation,
-            input,
-            corrId,
-            ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-            ...(body === undefined ? {} : { body: body.open() }),
-            ...(body?.bytes === undefined ? {} : { bodyBytes: body.bytes }),
-            ...(limit.signal === undefined ? {} : { signal: limit.signal }),
-          });
-        },
+        () => (renewal === undefined ? send() : renewal.around(send, repeatable, limit.signal)),
         {
           platform: this.platform,
           budget: this.#budget,
           corrId,
           deadlineMs: this.platform.monotonicMs() + timeoutMs,
           signal: limit.signal,
-          repeatable: () => !opened || body?.repeatable !== false,
+          repeatable,
         },
       );
       streaming = reply.body !== undefined;
       return streaming ? { ...reply, body: untilLate(reply.body!, limit, timeoutMs, corrId) } : reply;
     } catch (thrown) {
-      throw limit.late()
-        ? clientError('deadline_exceeded', `no answer within ${timeoutMs} ms`, { corrId, cause: thrown })
-        : asClientError(thrown, corrId);
+      if (limit.late()) throw lateError(`no answer within ${timeoutMs} ms`, corrId, thrown);
+      throw options.signal?.aborted ? endedByCaller(corrId, options.signal) : asClientError(thrown, corrId);
     } finally {
       if (!streaming) limit.end();
     }
   }
 
+  /** The deadline of a call that takes several requests. */
+  deadlineOf({ timeoutMs = Number.POSITIVE_INFINITY }: Pick<CallOptions, 'timeoutMs'>): number {
+    return this.platform.monotonicMs() + timeoutMs;
+  }
+
+  /** The options for one request of such a call: the same corr_id and signal, and what is left of the time. */
+  within(deadlineMs: number, { corrId, signal }: CallOptions): CallOptions {
+    const timeoutMs = Math.max(0, deadlineMs - this.platform.monotonicMs());
+    return {
+      ...(corrId === undefined ? {} : { corrId }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(Number.isFinite(timeoutMs) ? { timeoutMs } : {}),
+    };
+  }
+
+  /** Waits for another attempt of what a retry of one request cannot mend, by the same rules and from the same budget. */
+  beforeRetry(
+    error: RonClientError,
+    tries: number,
+    call: Pick<RetryOptions, 'deadlineMs' | 'signal' | 'attemptsMax'>,
+  ): Promise<void> {
+    const { platform } = this;
+    const { corrId } = error;
+    return beforeRetry(error, tries, { ...call, platform, corrId, budget: this.#budget, repeatable: () => true });
+  }
+
   async ops(path: string, options: CallOptions = {}): Promise<string> {
-    const corrId = options.corrId ?? hex(this.platform.randomBytes(16));
+    const corrId = options.corrId ?? this.newKey();
     const limit = this.#limit(options.timeoutMs ?? controlTimeoutMs, options.signal, corrId);
     try {
       return await this.#transport.ops(path, limit.signal);
@@ -127,11 +180,16 @@ async function* untilLate(
   try {
     yield* body;
   } catch (thrown) {
-    if (!limit.late()) throw thrown;
-    throw clientError('deadline_exceeded', `the answer did not end within ${timeoutMs} ms`, { corrId, cause: thrown });
+    if (limit.late()) throw lateError(`the answer did not end within ${timeoutMs} ms`, corrId, thrown);
+    throw thrown;
   } finally {
     limit.end();
   }
+}
+
+/** Too late, with what the last attempt came to, where there was one. */
+function lateError(message: string, corrId: string, cause: unknown): RonClientError {
+  return clientError('deadline_exceeded', message, { corrId, cause });
 }
 
 function hex(bytes: Uint8Array): string {

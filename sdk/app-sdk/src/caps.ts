@@ -5,9 +5,9 @@ import type { Caller } from './caller.ts';
 import type { Caps } from './client.ts';
 import { clientError } from './errors.ts';
 
-export function createCaps(caller: Caller, own: string | undefined): Caps {
+export function createCaps(caller: Caller, own: () => string | undefined): Caps {
   const needed = (capability: string | undefined): string => {
-    const chosen = capability ?? own;
+    const chosen = capability ?? own();
     if (chosen === undefined) throw clientError('unauthenticated', 'there is no capability to work on', { corrId: '' });
     return chosen;
   };
@@ -22,7 +22,7 @@ export function createCaps(caller: Caller, own: string | undefined): Caps {
     inspect: (capability) => inspect(needed(capability)),
     async whoami(options) {
       const { output } = await caller.call('whoami', {}, options);
-      return output as unknown as CapabilityView;
+      return output as CapabilityView;
     },
   };
 }

@@ -1,6 +1,11 @@
 import type { CapabilityView, Right } from '@ron/proto/capability';
+import type { ErrorCode } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
+import type { AuditCalls, Receipted, ReceiptOption } from './audit.ts';
 import type { BoxStats, Mailbox } from './mailbox.ts';
+import type { PassportCalls } from './passport.ts';
+import type { RegistryCalls } from './registry.ts';
+import type { ServiceTable } from './transport.ts';
 
 /** The calls of a node, the same over HTTP and OAP, in Node and in browsers. Every call rejects with `RonClientError`. */
 export interface RonClient extends AsyncDisposable {
@@ -9,6 +14,21 @@ export interface RonClient extends AsyncDisposable {
   readonly bundles: Bundles;
   readonly caps: Caps;
   readonly node: NodeCalls;
+  readonly passport: PassportCalls;
+  readonly audit: AuditCalls;
+  readonly registry: RegistryCalls;
+  /** Any operation of a service whose table is at hand, as `@ron/app-sdk/services` has them; input and output are the DTOs. */
+  call(
+    service: ServiceTable,
+    operation: string,
+    input: Readonly<Record<string, unknown>>,
+    options?: CallOptions & { readonly mutation?: boolean },
+  ): Promise<Readonly<Record<string, unknown>>>;
+  /**
+   * Names, metadata of objects and statistics of boxes in one call under one deadline, at most 64, 64 and 16. Each item
+   * has its own result, in the order of the question: what is missing, late or not allowed fails alone.
+   */
+  view(items: ViewItems, options?: CallOptions): Promise<View>;
   /** A box by its name, one label. It is there from the first message on; nothing is asked before the first call. */
   mailbox(box: string): Mailbox;
   /** The boxes of the capability's tenant, by name. */
@@ -111,24 +131,58 @@ export interface NameRecord {
   readonly signature: string;
 }
 
+export type ResolvedName = NameRecord & { readonly freshness_ms: number; readonly source: string };
+
 export interface Names {
   /** `ifVersion` 0: only when the name is new. A mismatch is `conflict`. */
   set(
     name: string,
     address: string,
-    options?: CallOptions & { ifVersion?: number; expiresAtMs?: number },
-  ): Promise<NameRecord>;
-  resolve(
+    options: CallOptions & { ifVersion?: number; expiresAtMs?: number; receipt: true },
+  ): Promise<NameRecord & Receipted>;
+  set(
     name: string,
-    options?: CallOptions & { fresh?: boolean },
-  ): Promise<NameRecord & { freshness_ms: number; source: string }>;
+    address: string,
+    options?: CallOptions & ReceiptOption & { ifVersion?: number; expiresAtMs?: number },
+  ): Promise<NameRecord & Partial<Receipted>>;
+  resolve(name: string, options?: CallOptions & { fresh?: boolean }): Promise<ResolvedName>;
   history(name: string, options?: CallOptions): AsyncIterable<NameRecord>;
   list(prefix?: string, options?: CallOptions): AsyncIterable<NameRecord>;
-  remove(name: string, options?: CallOptions & { ifVersion?: number }): Promise<void>;
+  remove(name: string, options: CallOptions & { ifVersion?: number; receipt: true }): Promise<Receipted>;
+  remove(name: string, options?: CallOptions & ReceiptOption & { ifVersion?: number }): Promise<Partial<Receipted>>;
   /** Points the name at the address of an earlier version: a new version, compare-and-set against the present one. */
   rollback(name: string, version: number, options?: CallOptions): Promise<NameRecord>;
   /** The content that a name (or a path in its bundle) points at, verified against the address that the node names. */
   get(path: string, options?: GetOptions): Promise<NamedReply>;
+}
+
+export interface ViewItems {
+  readonly names?: readonly string[];
+  /** Addresses. */
+  readonly objects?: readonly string[];
+  readonly boxes?: readonly string[];
+}
+
+/** `forbidden` says nothing about whether the item is there. */
+export type ViewResult<T> =
+  | { readonly ok: T; readonly error?: never }
+  | {
+      readonly ok?: never;
+      readonly error: { readonly code: ErrorCode; readonly message: string; readonly retryable: boolean };
+    };
+
+export interface View {
+  readonly names: readonly ViewResult<ResolvedName>[];
+  readonly objects: readonly ViewResult<ObjectStat>[];
+  readonly boxes: readonly ViewResult<BoxStats>[];
+}
+
+export interface ObjectStat {
+  readonly address: string;
+  readonly size: number;
+  readonly state: 'live' | 'trash' | 'quarantined';
+  readonly created_at: number;
+  readonly durability: 'memory' | 'fsync';
 }
 
 export interface NamedReply extends BlobReply {

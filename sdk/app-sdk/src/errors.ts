@@ -8,7 +8,9 @@ export class RonClientError extends Error {
   readonly retryable: boolean;
   readonly retryAfterMs: number | undefined;
   readonly details: Readonly<Record<string, unknown>>;
-  /** What to do next, in one sentence. */
+  /** How often the call was tried, the first time included. */
+  readonly attempts: number;
+  /** What to do next, in one sentence or two. */
   readonly advice: string;
 
   constructor(code: ErrorCode, message: string, fields: ErrorFields) {
@@ -18,7 +20,8 @@ export class RonClientError extends Error {
     this.retryable = errorTable[code].retryable;
     this.retryAfterMs = fields.retryAfterMs;
     this.details = fields.details ?? {};
-    this.advice = advice[code];
+    this.attempts = fields.attempts ?? 1;
+    this.advice = fields.advice ?? advice[code];
   }
 }
 
@@ -27,6 +30,10 @@ export interface ErrorFields {
   readonly retryAfterMs?: number | undefined;
   readonly details?: Readonly<Record<string, unknown>> | undefined;
   readonly cause?: unknown;
+  /** Default 1. */
+  readonly attempts?: number;
+  /** Default: that of the code. */
+  readonly advice?: string;
 }
 
 export class NotFoundError extends RonClientError {
@@ -76,6 +83,39 @@ const classes: Partial<Record<ErrorCode, typeof RonClientError>> = {
 export function clientError(code: ErrorCode, message: string, fields: ErrorFields): RonClientError {
   const Class = classes[code] ?? RonClientError;
   return new Class(code, message, fields);
+}
+
+/** Why a call is not tried once more. */
+export type GiveUp = 'attempts' | 'wait' | 'budget' | 'body';
+
+/** The error of the last attempt, with how many there were and when another could help. */
+export function givenUp(error: RonClientError, attempts: number, why: GiveUp): RonClientError {
+  const { code, message, corrId, retryAfterMs, details } = error;
+  const seconds = Math.ceil((retryAfterMs ?? 0) / 1_000);
+  const when = seconds > 0 ? `Try again in ${seconds} s` : undefined;
+  const texts: Readonly<Record<GiveUp, string | undefined>> = {
+    attempts: when === undefined ? undefined : `${when}.`,
+    wait: when === undefined ? undefined : `${when}, or allow the call more time.`,
+    budget: `${when ?? 'Try again later'}: this client has used up its retries, one for ten calls.`,
+    body: `${when ?? 'Try again'}, with a new body: this one was read and cannot be read twice.`,
+  };
+  return clientError(code, message, {
+    corrId,
+    retryAfterMs,
+    details,
+    attempts,
+    ...(texts[why] === undefined ? {} : { advice: texts[why] }),
+    cause: error.cause,
+  });
+}
+
+/** The caller's own signal ended the call. */
+export function endedByCaller(corrId: string, signal: AbortSignal | undefined): RonClientError {
+  return clientError('deadline_exceeded', 'the call was ended by its caller', {
+    corrId,
+    cause: signal?.reason,
+    advice: 'Nothing, if it was meant.',
+  });
 }
 
 /** The typed error of whatever a transport or codec threw. */

@@ -2,11 +2,14 @@ import type { Caller } from './caller.ts';
 import { asClientError, type RonClientError } from './errors.ts';
 import { jitterMs, pause } from './retry.ts';
 import { type SseEvent, SseParser } from './sse.ts';
+import type { ServiceTable } from './transport.ts';
 
 /** Milliseconds without a byte after which a stream counts as broken. A node sends a comment several times in that. */
 const silenceMsMax = 60_000;
 
 export interface EventStreamOptions {
+  /** Default: the gateway. */
+  readonly service?: ServiceTable;
   readonly signal: AbortSignal | undefined;
   /** The id of the last event that was seen. */
   readonly cursor: string | undefined;
@@ -38,7 +41,11 @@ export async function* eventStream(
     using watch = new SilenceWatch(caller, signal);
     try {
       const given = cursor === undefined ? fields : { ...fields, cursor };
-      const { body } = await caller.call(operation, given, { streamed: true, signal: watch.signal });
+      const { body } = await caller.call(operation, given, {
+        streamed: true,
+        signal: watch.signal,
+        ...(options.service === undefined ? {} : { service: options.service }),
+      });
       opened = true;
       const parser = new SseParser();
       for await (const bytes of watch.watched(body!)) {

@@ -1,9 +1,9 @@
 import { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
-import { decodeHttpReply, encodeHttpCall, type HttpReply } from './http-call.ts';
+import { decodeHttpReply, type HttpReply, signedHttpCall } from './http-call.ts';
 import { Slots } from './slots.ts';
 import { fromReadable, toReadable, unbroken } from './streams.ts';
-import type { Transport, TransportRequest } from './transport.ts';
+import type { Access, Transport, TransportRequest } from './transport.ts';
 
 /**
  * Requests under way at once. Browsers allow six connections to a host by themselves, but elsewhere `fetch` opens one for
@@ -12,7 +12,7 @@ import type { Transport, TransportRequest } from './transport.ts';
 const requestsMax = 24;
 
 /** HTTP through `fetch`: browsers, and anything else that has it. Streamed request bodies are buffered where the platform cannot stream them. */
-export function createFetchTransport(url: string, capability: () => string | undefined): Transport {
+export function createFetchTransport(url: string, access: Access): Transport {
   const base = url.replace(/\/+$/, '');
   const slots = new Slots(requestsMax);
   const exchange = async (request: TransportRequest, init: RequestInit, target: string) => {
@@ -26,11 +26,11 @@ export function createFetchTransport(url: string, capability: () => string | und
         { cause },
       );
     }
-    return decodeHttpReply(request.operation, httpReply(response));
+    return decodeHttpReply(request, httpReply(response));
   };
   return {
     async call(request) {
-      const { method, target, headers, json } = encodeHttpCall(request, capability());
+      const { method, target, headers, json } = await signedHttpCall(request, access);
       const init: RequestInit & { duplex?: 'half' } = { method, headers, redirect: 'manual', cache: 'no-store' };
       if (request.signal !== undefined) init.signal = request.signal;
       const body = json ?? (await fetchBody(request));
@@ -56,7 +56,13 @@ function httpReply(response: Response): HttpReply {
   return {
     status: response.status,
     header: (name) => response.headers.get(name) ?? undefined,
-    text: () => response.text(),
+    text: async () => {
+      try {
+        return await response.text();
+      } catch (cause) {
+        throw new RonError('unavailable', 'the connection broke', { cause });
+      }
+    },
     body: response.body === null ? undefined : unbroken(fromReadable(response.body)),
   };
 }

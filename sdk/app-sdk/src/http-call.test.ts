@@ -35,14 +35,14 @@ test.each([
   const headers = { 'retry-after': retryAfter, ...(date === undefined ? {} : { date }) };
   const envelope = JSON.stringify({ code: 'unavailable', message: 'm', retryable: true, corr_id: 'c' });
   for (const body of [envelope, '<h1>a proxy</h1>']) {
-    const refused = decodeHttpReply('has', reply(503, headers, body));
+    const refused = decodeHttpReply({ operation: 'has' }, reply(503, headers, body));
     await expect(refused).rejects.toMatchObject({ code: 'unavailable', retryAfterMs });
   }
 });
 
 test('only reads have a status among their fields', async () => {
-  const json = await decodeHttpReply('has', reply(200, {}, '{"present":[],"missing":[]}'));
+  const json = await decodeHttpReply({ operation: 'has' }, reply(200, {}, '{"present":[],"missing":[]}'));
   expect(json.output).toEqual({ present: [], missing: [] });
-  const read = await decodeHttpReply('get', reply(206, { 'ron-size': '7' }));
+  const read = await decodeHttpReply({ operation: 'get' }, reply(206, { 'ron-size': '7' }));
   expect(read.output).toEqual({ status: 206, size: 7 });
 });

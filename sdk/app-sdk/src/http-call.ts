@@ -1,7 +1,7 @@
 import { type ErrorCode, errorFromEnvelope, errorTable, RonError } from '@ron/proto/errors';
 import { webPlatform } from './platform.ts';
-import { routes } from './routes.ts';
-import type { TransportReply, TransportRequest } from './transport.ts';
+import { type ClientRoute, routes } from './routes.ts';
+import type { Access, TransportReply, TransportRequest } from './transport.ts';
 
 /** An operation as an HTTP request, whatever sends it. */
 export interface HttpCall {
@@ -12,9 +12,26 @@ export interface HttpCall {
   readonly json: string | undefined;
 }
 
+/** Header of an answer whose call asked for a receipt. */
+const receiptHeader = 'ron-audit-receipt';
+
+export function routeOf({ service, operation }: Pick<TransportRequest, 'service' | 'operation'>): ClientRoute {
+  const route = (service?.routes ?? routes)[operation];
+  if (route === undefined) throw new Error(`there is no operation ${operation}`);
+  return route;
+}
+
+/** The call with the headers that say who makes it. */
+export async function signedHttpCall(request: TransportRequest, access: Access): Promise<HttpCall> {
+  const capability = request.anonymous ? undefined : access.capability();
+  const call = encodeHttpCall(request, capability);
+  if (capability === undefined || access.proof === undefined) return call;
+  const proof = await access.proof(capability, `${call.method} ${call.target}`);
+  return { ...call, headers: { ...call.headers, 'ron-proof': proof } };
+}
+
 export function encodeHttpCall(request: TransportRequest, capability: string | undefined): HttpCall {
-  const route = routes[request.operation];
-  if (route === undefined) throw new Error(`there is no operation ${request.operation}`);
+  const route = routeOf(request);
   const { head, ...rest }: Record<string, unknown> = request.input;
   const path = route.path.replace(/([:*])([a-z_]+)/g, (_match, kind: string, field: string) => {
     const value = String(rest[field]);
@@ -24,6 +41,7 @@ export function encodeHttpCall(request: TransportRequest, capability: string | u
   const headers: Record<string, string> = { 'x-corr-id': request.corrId };
   if (capability !== undefined) headers['authorization'] = `Bearer ${capability}`;
   if (request.idempotencyKey !== undefined) headers['idempotency-key'] = request.idempotencyKey;
+  if (request.receipt) headers['ron-receipt'] = '1';
   for (const [field, header] of Object.entries(route.headers ?? {})) {
     if (rest[field] !== undefined) headers[header] = String(rest[field]);
     delete rest[field];
@@ -47,9 +65,12 @@ export interface HttpReply {
   readonly body: TransportReply['body'];
 }
 
-export async function decodeHttpReply(operation: string, reply: HttpReply): Promise<TransportReply> {
+export async function decodeHttpReply(
+  request: Pick<TransportRequest, 'service' | 'operation'>,
+  reply: HttpReply,
+): Promise<TransportReply> {
   if (reply.status >= 400) throw await refusalOf(reply);
-  const route = routes[operation]!;
+  const route = routeOf(request);
   // Only reads have more than one kind of success; the other outputs are the same without their status.
   const output: Record<string, unknown> = route.reply === 'stream' ? { status: reply.status } : {};
   for (const [header, field] of Object.entries(route.replyHeaders ?? {})) {
@@ -59,7 +80,9 @@ export async function decodeHttpReply(operation: string, reply: HttpReply): Prom
   if (route.reply === 'json') Object.assign(output, parseObject(await reply.text()));
   // Even nothing must be read to its end, or the connection is not free for the next call.
   if (route.reply === 'empty') await reply.text();
-  return { output, body: route.reply === 'stream' ? reply.body : undefined };
+  const receipt = reply.header(receiptHeader);
+  const body = route.reply === 'stream' ? reply.body : undefined;
+  return { output, body, ...(receipt === undefined ? {} : { receipt }) };
 }
 
 const numeric = new Set(['size', 'content_length', 'name_version', 'offset']);
@@ -71,30 +94,46 @@ async function refusalOf(reply: HttpReply): Promise<RonError> {
   } catch {
     envelope = undefined;
   }
-  const retryAfterMs = retryAfterOf(reply.header('retry-after'), reply.header('date'));
+  const asked = retryAfterOf(reply.header('retry-after'), reply.header('date'));
   const corrId = reply.header('x-corr-id');
   const known = typeof envelope === 'object' && envelope !== null && 'code' in envelope;
   const error = known
     ? errorFromEnvelope(envelope)
     : new RonError(codeOfStatus(reply.status), `the node answered ${reply.status}`, { details: { corr_id: corrId } });
-  if (retryAfterMs === undefined || error.retryAfterMs !== undefined) return error;
+  const retryAfterMs = longerOf(error.retryAfterMs, asked);
+  if (retryAfterMs === undefined || retryAfterMs === error.retryAfterMs) return error;
   return new RonError(error.code, error.message, {
     retryAfterMs,
     ...(error.details ? { details: error.details } : {}),
   });
 }
 
+/** The envelope has milliseconds and the header the same in whole seconds; whoever stands between may ask for more. */
+function longerOf(exactMs: number | undefined, askedMs: number | undefined): number | undefined {
+  if (exactMs === undefined || askedMs === undefined) return exactMs ?? askedMs;
+  return askedMs - exactMs < 1_000 ? exactMs : askedMs;
+}
+
 /** `Retry-After`: seconds, or a date (RFC 9110, 10.2.3), which is compared with the server's own clock where it tells it. */
 function retryAfterOf(value: string | undefined, date: string | undefined): number | undefined {
   if (value === undefined) return undefined;
-  if (/^[0-9]{1,9}$/.test(value)) return Number(value) * 1_000;
-  const until = Date.parse(value);
-  if (Number.isNaN(until)) return undefined;
-  const now = Date.parse(date ?? '');
-  return Math.max(0, until - (Number.isNaN(now) ? webPlatform.wallMs() : now));
+  if (/^[0-9]+$/.test(value)) return Number(value) * 1_000;
+  const until = parseHttpDate(value);
+  if (until === undefined) return undefined;
+  return Math.max(0, until - (parseHttpDate(date ?? '') ?? webPlatform.wallMs()));
 }
 
+/** Milliseconds of an HTTP-date in one of its three forms (RFC 9110, 5.6.7); `Date` alone takes far more for a date. */
+function parseHttpDate(text: string): number | undefined {
+  if (!/^[A-Z][a-z]{2,8},? /.test(text)) return undefined;
+  // The form of asctime has no zone, and is UTC.
+  const ms = Date.parse(text.endsWith(' GMT') ? text : `${text} GMT`);
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** What the status says when no node said more: a gateway on the way that got no good answer knows nothing of bytes. */
 function codeOfStatus(status: number): ErrorCode {
+  if (status === 502) return 'unavailable';
   for (const [code, entry] of Object.entries(errorTable)) if (entry.http === status) return code as ErrorCode;
   return status >= 500 ? 'unavailable' : 'bad_request';
 }

@@ -1,3 +1,10 @@
+export type {
+  AuditCalls,
+  AuditCheckpoint,
+  AuditReceipt,
+  Receipted,
+  ReceiptOption,
+} from './audit.ts';
 export type { Hasher } from './blobs.ts';
 export type {
   BlobReply,
@@ -14,15 +21,21 @@ export type {
   NameRecord,
   Names,
   NodeCalls,
+  ObjectStat,
   Progress,
   PutOptions,
   PutResult,
   Range,
   ReadableSource,
+  ResolvedName,
   RonClient,
   TransferOptions,
+  View,
+  ViewItems,
+  ViewResult,
 } from './client.ts';
 export { type ConnectOptions, connect } from './connect.ts';
+export type { CredentialOptions, ProofKey, Rotation } from './credential.ts';
 export {
   AccessError,
   ConflictError,
@@ -50,5 +63,7 @@ export type {
   TailOptions,
 } from './mailbox.ts';
 export { mimeOf } from './mime.ts';
-export type { Platform, Transport, TransportReply, TransportRequest } from './transport.ts';
+export type { PassportCalls, Revoked } from './passport.ts';
+export type { FollowedSnapshot, FollowOptions, RegistryCalls, RegistryDocument } from './registry.ts';
+export type { Access, Platform, ServiceTable, Transport, TransportReply, TransportRequest } from './transport.ts';
 export { resumableBytesMin } from './upload.ts';

@@ -3,7 +3,8 @@ import { type Address, hashFromAddress } from '@ron/naming';
 import { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
 import type { BlobReply, Progress, Range } from './client.ts';
-import { asClientError } from './errors.ts';
+import { asClientError, type RonClientError } from './errors.ts';
+import type { Resumption } from './resumption.ts';
 import { collect, toReadable } from './streams.ts';
 import type { TransportReply } from './transport.ts';
 
@@ -17,6 +18,8 @@ export interface ReplyOptions {
   readonly verify: boolean;
   readonly corrId: string;
   readonly onProgress: ((progress: Progress) => void) | undefined;
+  /** Of a verified read: an answer that breaks goes on where it broke. */
+  readonly resumption?: Resumption | undefined;
 }
 
 export function blobReply(reply: TransportReply, options: ReplyOptions): BlobReply {
@@ -25,7 +28,7 @@ export function blobReply(reply: TransportReply, options: ReplyOptions): BlobRep
   const start = options.range?.start ?? 0;
   const end = Math.min(options.range?.end ?? size, size);
   const source = reply.body ?? emptyStream();
-  const content = options.verify ? verified(source, options, start, end - start, size) : source;
+  const content = options.verify ? resumed(source, options, start, end, size) : source;
   const stream = watched(content, options, end - start);
   return {
     address: options.address,
@@ -38,6 +41,50 @@ export function blobReply(reply: TransportReply, options: ReplyOptions): BlobRep
     bytes: () => collect(stream),
     text: async () => new TextDecoder().decode(await collect(stream)),
   };
+}
+
+/**
+ * What is verified of one answer, and where it breaks off, of the next, from there on. Only what was verified counts,
+ * so the pieces of several answers, also of several nodes behind one address, fit together or are refused.
+ */
+async function* resumed(
+  source: ByteStream,
+  options: ReplyOptions,
+  start: number,
+  end: number,
+  size: number,
+): AsyncGenerator<Uint8Array> {
+  let at = start;
+  let answer = source;
+  for (let stalls = 1; ; stalls += 1) {
+    try {
+      for await (const piece of verified(answer, options, at, end - at, size)) {
+        at += piece.byteLength;
+        stalls = 0;
+        yield piece;
+      }
+      return;
+    } catch (thrown) {
+      const error = asClientError(asBroken(thrown, options.address), options.corrId);
+      // All of it was proved: only the end of the answer is missing. Of nothing, only its proof is.
+      if (at === end && end > start) return;
+      if (options.resumption === undefined || end === start || !isBreak(error)) throw error;
+      stalls = Math.max(1, stalls);
+      answer = (await options.resumption.again(at, end, error, stalls)).body ?? emptyStream();
+    }
+  }
+}
+
+/** A source that answers wrongly does so the next time too. */
+function isBreak({ code, retryable }: RonClientError): boolean {
+  return retryable && code !== 'integrity';
+}
+
+/** A proof that merely stops is a broken connection; one that is wrong is a wrong source. */
+function asBroken(thrown: unknown, address: Address): unknown {
+  if (!(thrown instanceof VerificationError)) return thrown;
+  const code = thrown.reason === 'truncated' ? 'unavailable' : 'integrity';
+  return new RonError(code, `the bytes do not fit ${address}: ${thrown.message}`, { cause: thrown });
 }
 
 /** Checks group by group against the address: the first bad one ends the stream before any byte of it is yielded. */
@@ -69,13 +116,7 @@ async function* watched(content: ByteStream, options: ReplyOptions, totalBytes: 
     if (doneBytes !== totalBytes)
       throw new RonError('unavailable', `the answer ended after ${doneBytes} of ${totalBytes} bytes`);
   } catch (thrown) {
-    if (!(thrown instanceof VerificationError)) throw asClientError(thrown, options.corrId);
-    // A proof that merely stops is a broken connection; one that is wrong is a wrong source.
-    const code = thrown.reason === 'truncated' ? 'unavailable' : 'integrity';
-    throw asClientError(
-      new RonError(code, `the bytes do not fit ${options.address}: ${thrown.message}`, { cause: thrown }),
-      options.corrId,
-    );
+    throw asClientError(thrown, options.corrId);
   }
 }
 

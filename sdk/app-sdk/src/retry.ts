@@ -1,10 +1,11 @@
-import type { RonClientError } from './errors.ts';
-import { asClientError, clientError } from './errors.ts';
+import { asClientError, endedByCaller, givenUp, RonClientError } from './errors.ts';
 import type { Platform } from './transport.ts';
 
 const attemptsMax = 5;
 const firstDelayMs = 100;
 const delayMsMax = 10_000;
+/** Nobody is made to wait longer for another attempt, also when the call itself has no deadline. */
+const pauseMsMax = 300_000;
 /** Retries may be at most this share of requests, over a budget that starts with a few for free. */
 const budgetShare = 0.1;
 const budgetMax = 10;
@@ -32,12 +33,14 @@ export interface RetryOptions {
   readonly signal?: AbortSignal | undefined;
   /** False once a body was consumed that cannot be read again. */
   readonly repeatable: () => boolean;
+  /** Default 5. */
+  readonly attemptsMax?: number;
 }
 
 /**
  * Full-jitter backoff (100 ms doubling to 10 s, 5 attempts), only for retryable codes, inside one deadline.
  * `Retry-After` is always honoured: the wait is never shorter, and the call fails at once when it is longer than what
- * the deadline leaves.
+ * the deadline leaves. The error of the last attempt says how many there were and when to try again.
  */
 export async function withRetry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
   options.budget.onRequest();
@@ -45,19 +48,24 @@ export async function withRetry<T>(attempt: () => Promise<T>, options: RetryOpti
     try {
       return await attempt();
     } catch (thrown) {
-      const error = asClientError(thrown, options.corrId);
-      const waitMs = nextWait(error, tries, options);
-      if (waitMs === undefined) throw error;
-      await pause(options, waitMs);
+      // A call that this one waited for, and that was tried as often as it should be: not once more for each of ours.
+      if (thrown instanceof RonClientError) throw thrown;
+      await beforeRetry(asClientError(thrown, options.corrId), tries, options);
     }
   }
 }
 
-function nextWait(error: RonClientError, tries: number, options: RetryOptions): number | undefined {
-  if (!error.retryable || tries >= attemptsMax || options.signal?.aborted || !options.repeatable()) return undefined;
+/** Resolves when it is time for the next attempt after `tries`; rejects with the error when there is to be none. */
+export async function beforeRetry(error: RonClientError, tries: number, options: RetryOptions): Promise<void> {
+  if (options.signal?.aborted) throw endedByCaller(options.corrId, options.signal);
+  if (!error.retryable) throw tries === 1 ? error : givenUp(error, tries, 'attempts');
+  if (!options.repeatable()) throw givenUp(error, tries, 'body');
+  if (tries >= (options.attemptsMax ?? attemptsMax)) throw givenUp(error, tries, 'attempts');
   const waitMs = Math.max(error.retryAfterMs ?? 0, jitterMs(options.platform, tries));
-  if (options.platform.monotonicMs() + waitMs >= options.deadlineMs) return undefined;
-  return options.budget.take() ? waitMs : undefined;
+  const leftMs = Math.min(options.deadlineMs - options.platform.monotonicMs(), pauseMsMax);
+  if (waitMs >= leftMs) throw givenUp(error, tries, 'wait');
+  if (!options.budget.take()) throw givenUp(error, tries, 'budget');
+  await pause(options, waitMs);
 }
 
 /** Full jitter: uniform between nothing and a ceiling of 100 ms that doubles with each try, to 10 s. */
@@ -78,12 +86,13 @@ export function pause(
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       timer.cancel();
-      reject(clientError('deadline_exceeded', 'the call was ended by its caller', { corrId, cause: signal?.reason }));
+      reject(endedByCaller(corrId, signal));
     };
     const timer = platform.after(delayMs, () => {
       signal?.removeEventListener('abort', onAbort);
       resolve();
     });
+    if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort, { once: true });
   });
 }

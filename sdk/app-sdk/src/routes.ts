@@ -92,6 +92,7 @@ export const routes: Readonly<Record<string, ClientRoute>> = {
     headers: { tus_resumable: 'tus-resumable' },
     reply: 'empty',
   },
+  hydrate: { method: 'POST', path: '/v1/view', json: true, reply: 'json' },
   resolve: { method: 'GET', path: '/name/resolve/*name', query: ['fresh'], reply: 'json' },
   set_name: {
     method: 'PUT',

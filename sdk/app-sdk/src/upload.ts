@@ -1,5 +1,5 @@
 import type { Caller } from './caller.ts';
-import type { PutResult, ReadableSource, TransferOptions } from './client.ts';
+import type { CallOptions, PutResult, ReadableSource, TransferOptions } from './client.ts';
 import { clientError, RonClientError } from './errors.ts';
 import { jitterMs, pause } from './retry.ts';
 import type { TransportReply } from './transport.ts';
@@ -46,12 +46,14 @@ class Upload {
   readonly #address: string;
   readonly #source: ReadableSource;
   readonly #options: TransferOptions;
+  readonly #deadlineMs: number;
 
   constructor(caller: Caller, address: string, source: ReadableSource, options: TransferOptions) {
     this.#caller = caller;
     this.#address = address;
     this.#source = source;
     this.#options = options;
+    this.#deadlineMs = caller.deadlineOf(options);
   }
 
   async begin(): Promise<void> {
@@ -59,7 +61,7 @@ class Upload {
     const reply = await this.#caller.call(
       'upload_create',
       { upload_length: String(sizeBytes), address: this.#address },
-      { ...signalOf(this.#options), mutation: true },
+      { ...this.#within(), mutation: true },
     );
     this.#id = reply.output['upload_id'] as string;
     this.#take(reply);
@@ -80,8 +82,8 @@ class Upload {
         if (!canResume(thrown, this.#options)) throw thrown;
         if (codeOf(thrown) === 'conflict') this.shared = true;
         // The node may still be reading the connection that broke, and says `conflict` until it has noticed.
-        await this.#pause(stalls + 1);
-        this.#take(await this.#caller.call('upload_status', { upload_id: this.#id }, signalOf(this.#options)));
+        await this.#pause(stalls + 1, thrown);
+        this.#take(await this.#caller.call('upload_status', { upload_id: this.#id }, this.#within()));
         stalls = this.#offset > from ? 0 : stalls + 1;
         if (stalls >= stallsMax) throw thrown;
       }
@@ -118,7 +120,7 @@ class Upload {
     return this.#caller.call(
       'upload_write',
       { upload_id: this.#id, upload_offset: String(offset), content_type: 'application/offset+octet-stream' },
-      { ...signalOf(this.#options), mutation: true, streamed: true },
+      { ...this.#within(), mutation: true, streamed: true },
       { open: () => this.#counted(offset), bytes: this.#source.sizeBytes - offset, repeatable: false },
     );
   }
@@ -127,9 +129,17 @@ class Upload {
     return clientError(code, message, { corrId: this.#options.corrId ?? '' });
   }
 
-  #pause(attempt: number): Promise<void> {
+  /** What is retried by the rules of all calls; `conflict` ends by itself, and nobody says when. */
+  #pause(tries: number, error: RonClientError): Promise<void> {
     const { platform } = this.#caller;
-    return pause({ platform, signal: this.#options.signal, corrId: '' }, jitterMs(platform, attempt));
+    const { signal } = this.#options;
+    if (error.code === 'conflict') return pause({ platform, signal, corrId: '' }, jitterMs(platform, tries));
+    return this.#caller.beforeRetry(error, tries, { deadlineMs: this.#deadlineMs, signal, attemptsMax: stallsMax });
+  }
+
+  /** One deadline, signal and corr_id over all requests of the upload. */
+  #within(): CallOptions {
+    return this.#caller.within(this.#deadlineMs, this.#options);
   }
 
   async *#counted(offset: number): AsyncGenerator<Uint8Array> {
@@ -151,10 +161,6 @@ function isLost(thrown: unknown): boolean {
   return codeOf(thrown) === 'bad_digest' || codeOf(thrown) === 'not_found';
 }
 
-function canResume(thrown: unknown, { signal }: TransferOptions): boolean {
+function canResume(thrown: unknown, { signal }: TransferOptions): thrown is RonClientError {
   return !signal?.aborted && thrown instanceof RonClientError && (thrown.retryable || thrown.code === 'conflict');
-}
-
-function signalOf(options: TransferOptions) {
-  return options.signal === undefined ? {} : { signal: options.signal };
 }

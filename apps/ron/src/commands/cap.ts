@@ -1,3 +1,4 @@
+import { biscuitPrefix } from '@ron/cap';
 import type { CapabilityView, Right } from '@ron/proto/capability';
 import { CliError, configurationError, usageError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -9,13 +10,18 @@ import { parseDurationMs } from '../values/duration.ts';
 import { type RightTexts, rightsFromTexts } from '../values/right-prefix.ts';
 
 export async function runShow(session: Session, [given]: string[], flags: { check?: boolean }) {
-  const view = readCapability(session, given);
-  session.output.result(view, () => renderView(view, Date.now()));
-  if (flags.check) {
-    if (given !== undefined) throw usageError('--check asks about your own capability', 'ron --cap … cap show --check');
-    await session.client.caps.whoami({ signal: session.signal });
-    session.output.note('the node accepts it');
+  if (flags.check && given !== undefined) {
+    throw usageError('--check asks about your own capability', 'ron --cap … cap show --check');
   }
+  const own = given === undefined ? session.settings.capability.value : given;
+  const sealed = own?.startsWith(biscuitPrefix) === true;
+  if (sealed && given !== undefined) {
+    throw configurationError('only a node can read an ed25519 capability', 'ron --cap @FILE cap show');
+  }
+  const view = sealed ? await session.client.caps.whoami({ signal: session.signal }) : readCapability(session, given);
+  session.output.result(view, () => renderView(view, Date.now()));
+  if (flags.check && !sealed) await session.client.caps.whoami({ signal: session.signal });
+  if (flags.check || sealed) session.output.note('the node accepts it');
   return undefined;
 }
 

@@ -1,4 +1,5 @@
-import type { NameRecord } from '@ron/app-sdk';
+import { writeFile } from 'node:fs/promises';
+import type { NameRecord, Receipted } from '@ron/app-sdk';
 import { usageError } from '../cli-error.ts';
 import { formatTime } from '../output/format.ts';
 import { printRows } from '../output/streamed-table.ts';
@@ -10,6 +11,7 @@ interface SetFlags {
   readonly new?: boolean;
   readonly ifVersion?: string;
   readonly expires?: string;
+  readonly receipt?: string;
 }
 
 export async function runSet(session: Session, [name = '', address = '']: string[], flags: SetFlags) {
@@ -20,9 +22,11 @@ export async function runSet(session: Session, [name = '', address = '']: string
   const ifVersion = flags.new ? 0 : parseVersion(flags.ifVersion);
   const record = await client.names.set(name, address, {
     signal,
+    receipt: flags.receipt !== undefined,
     ...(ifVersion === undefined ? {} : { ifVersion }),
     ...(flags.expires === undefined ? {} : { expiresAtMs: Date.now() + parseDurationMs(flags.expires) }),
   });
+  await keepReceipt(record, flags.receipt);
   output.result(record, () => `${record.name} is now version ${record.version}`);
   return undefined;
 }
@@ -59,6 +63,7 @@ export async function runRollback({ client, output, signal }: Session, [name = '
 interface RemoveFlags {
   readonly ifVersion?: string;
   readonly dryRun?: boolean;
+  readonly receipt?: string;
 }
 
 export async function runRemove({ client, output, signal }: Session, [name = '']: string[], flags: RemoveFlags) {
@@ -75,9 +80,20 @@ export async function runRemove({ client, output, signal }: Session, [name = '']
     );
     return undefined;
   }
-  await client.names.remove(name, { signal, ...(ifVersion === undefined ? {} : { ifVersion }) });
+  const receipt = flags.receipt !== undefined;
+  const removed = await client.names.remove(name, {
+    signal,
+    receipt,
+    ...(ifVersion === undefined ? {} : { ifVersion }),
+  });
+  await keepReceipt(removed, flags.receipt);
   output.result({ name, removed: true }, () => `${name} is forgotten; its content stays until garbage collection`);
   return undefined;
+}
+
+/** For `ron audit verify FILE --receipt`; it was checked before it came here. */
+async function keepReceipt({ receipt }: Partial<Receipted>, path: string | undefined): Promise<void> {
+  if (receipt !== undefined && path !== undefined) await writeFile(path, `${receipt.text}\n`);
 }
 
 const nameColumns = ['name', 'version', 'address', 'updated'] as const;

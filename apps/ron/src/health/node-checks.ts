@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 import { performance } from 'node:perf_hooks';
-import { rightsAllow } from '@ron/cap';
+import { policyService } from '@ron/app-sdk/services';
+import { biscuitPrefix, rightsAllow } from '@ron/cap';
 import type { CapabilityView } from '@ron/proto/capability';
 import type { CheckedFinding } from '../commands/doctor.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -23,6 +24,7 @@ export async function* nodeChecks(session: Session): AsyncGenerator<CheckedFindi
   yield view.finding;
   if (!reached.ok) return;
   yield* await clock(session);
+  yield* (await guarded(session, 'trust', () => trust(session))).findings;
   if (view.grant === undefined) return;
   const accepted = await guarded(session, 'capability at the node', () => accept(session));
   yield* accepted.findings;
@@ -75,6 +77,9 @@ function capability({ client, settings }: Session): { finding: CheckedFinding; g
       const detail = 'none: only what is public can be read';
       return { finding: { check, verdict: 'fail', detail, fix: get, exit: exitCodes.notAllowed } };
     }
+    if (settings.capability.value.startsWith(biscuitPrefix)) {
+      return { finding: { check, verdict: 'ok', detail: 'ed25519, which only a node can read' } };
+    }
     const view = client.caps.inspect();
     return { finding: validity(check, view, get), grant: view };
   } catch (thrown) {
@@ -113,6 +118,24 @@ async function clock({ settings }: Session): Promise<Findings> {
   const detail = `${formatDuration(skewMs)} apart from the node's`;
   if (skewMs <= skewMsMax) return [{ check, verdict: 'ok', detail }];
   return [{ check, verdict: 'fail', detail, fix: 'timedatectl set-ntp true', exit: exitCodes.other }];
+}
+
+/** Whether a policy is in force, and whether the audit log answers for what it signed. */
+async function trust({ client, signal }: Session): Promise<Findings> {
+  const call = { signal, timeoutMs: answerMsMax };
+  const { version, expired } = await client.call(policyService, 'hash', {}, call);
+  const { origin, size } = await client.audit.checkpoint(call);
+  const fix = 'ron policy show; then sign and activate one with a later date';
+  const policy = {
+    check: 'policy',
+    detail: version === 0 ? 'none: what a capability allows is allowed' : `version ${version}`,
+  };
+  return [
+    expired
+      ? { ...policy, verdict: 'warn', detail: `${policy.detail}, past its date`, fix }
+      : { ...policy, verdict: 'ok' },
+    { check: 'audit', verdict: 'ok', detail: `${size} entries in ${origin}, checkpoint signed` },
+  ];
 }
 
 /** The Date field (RFC 9110, 6.6.1) of an answer, to the second; undefined when there is none. */

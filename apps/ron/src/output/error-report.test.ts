@@ -23,6 +23,21 @@ describe('reports of errors', () => {
     expect(renderReport(report)).toBe('ron: no\n  why: forbidden, corr_id abcd1234\n  try: ron cap show');
   });
 
+  it('names the rule of the policy that said no, how often it was tried, and when to try again', () => {
+    const details = { policy: 'b3:00', rule: 'no-writes-at-night' };
+    const refused = reportOf(new RonClientError('forbidden', 'no', { corrId: '', details }), place);
+    expect(refused).toMatchObject({
+      why: 'forbidden, by the policy of the node, rule "no-writes-at-night"',
+      next: 'ron policy show   (look for the rule "no-writes-at-night")',
+    });
+    const busy = reportOf(
+      new RonClientError('quota_exhausted', 'slow', { corrId: '', retryAfterMs: 7_000, attempts: 5 }),
+      place,
+    );
+    expect(busy.why).toMatch(/^quota_exhausted, 5 attempts, again in 7/);
+    expect(busy.next).toMatch(/^ron put … {3}\(again in 7/);
+  });
+
   it.each([
     ['not_found', 3],
     ['unauthenticated', 4],

@@ -3,6 +3,7 @@ import { CliError } from '../cli-error.ts';
 import { type ExitCode, exitCodeOf, exitCodes } from '../exit-codes.ts';
 import { formatDuration } from './format.ts';
 import { printable } from './printable.ts';
+import { trustStep } from './trust-step.ts';
 
 /** An error as people and scripts get it. */
 export interface ErrorReport {
@@ -38,11 +39,15 @@ export function reportOf(thrown: unknown, place: ErrorPlace): ErrorReport {
 }
 
 function nodeReport(error: Error, code: ErrorCode, place: ErrorPlace): ErrorReport {
-  const fields = error as { corrId?: string; retryAfterMs?: number };
+  const fields = error as NodeErrorFields;
   const corrId = fields.corrId === undefined || fields.corrId === '' ? undefined : fields.corrId;
   const system = systemCode(error.cause);
+  const rule = ruleOf(fields);
+  const { attempts = 1 } = fields;
   const noted = [
     code + (system === undefined ? '' : `, ${system}`),
+    ...(rule === undefined ? [] : [`by the policy of the node, rule "${rule}"`]),
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
     ...(fields.retryAfterMs === undefined ? [] : [`again in ${formatDuration(fields.retryAfterMs)}`]),
     ...(corrId === undefined ? [] : [`corr_id ${corrId}`]),
   ];
@@ -50,7 +55,7 @@ function nodeReport(error: Error, code: ErrorCode, place: ErrorPlace): ErrorRepo
   return {
     message: error.message + where,
     why: noted.join(', '),
-    next: nextStep(code, place),
+    next: nextOf(code, place, fields),
     exitCode: exitCodeOf(code),
     code,
     ...(corrId === undefined ? {} : { corrId }),
@@ -58,12 +63,38 @@ function nodeReport(error: Error, code: ErrorCode, place: ErrorPlace): ErrorRepo
   };
 }
 
+/** Of errors that came from a node or over the SDK. */
+interface NodeErrorFields {
+  readonly corrId?: string;
+  readonly retryAfterMs?: number;
+  readonly attempts?: number;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The rule of the policy that said no, where it was one. */
+function ruleOf({ details }: NodeErrorFields): string | undefined {
+  return typeof details?.['rule'] === 'string' && details['policy'] !== undefined ? details['rule'] : undefined;
+}
+
+/** What the refusal itself says goes before what fits its code. */
+function nextOf(code: ErrorCode, place: ErrorPlace, { details, retryAfterMs, ...fields }: NodeErrorFields): string {
+  if (code === 'forbidden' && details?.['policy'] !== undefined) {
+    const rule = ruleOf({ details });
+    return rule === undefined ? 'ron policy show' : `ron policy show   (look for the rule "${rule}")`;
+  }
+  if (retryAfterMs !== undefined && (code === 'quota_exhausted' || code === 'unavailable')) {
+    return `${place.command} …   (again in ${formatDuration(retryAfterMs)})`;
+  }
+  if (code === 'unavailable' && details?.['gate'] !== undefined && fields.corrId !== undefined) return 'ron status';
+  return nextStep(code, place);
+}
+
 function nextStep(code: ErrorCode, { command }: ErrorPlace): string {
-  const step = command.startsWith('ron mailbox') ? mailboxStep(code, command) : undefined;
+  const step = command.startsWith('ron mailbox') ? mailboxStep(code, command) : trustStep(code, command);
   if (step !== undefined) return step;
   switch (code) {
     case 'not_found':
-      return 'ron name ls';
+      return command === 'ron stat' || command === 'ron why' ? 'ron has ADDRESS' : 'ron name ls';
     case 'unauthenticated':
       return 'export RON_CAP=…   (the node prints the line when it starts)';
     case 'forbidden':
@@ -73,8 +104,9 @@ function nextStep(code: ErrorCode, { command }: ErrorPlace): string {
     case 'insufficient_storage':
       return 'ron gc --dry-run';
     case 'quota_exhausted':
-    case 'payload_too_large':
       return 'ron status';
+    case 'payload_too_large':
+      return 'ron cap show   (its limits; the node has its own in gateway.object_bytes_max)';
     case 'integrity':
       return 'ron scrub start   (or read from another node)';
     case 'bad_digest':

@@ -8,7 +8,8 @@ export function addNameCommands(scope: Scope): void {
     .add('set <name> <address>', 'point a name at an address', async () => (await load()).runSet)
     .option('--new', 'only when the name does not exist')
     .option('--if-version <n>', 'only when the name is at this version')
-    .option('--expires <duration>', 'forget it after 30m, 1h, 7d');
+    .option('--expires <duration>', 'forget it after 30m, 1h, 7d')
+    .option('--receipt <file>', 'keep the proof that this is in the audit log, checked');
   names
     .add('resolve <name>', 'the address that a name points at', async () => (await load()).runResolve)
     .option('--fresh', 'not from a cache');
@@ -18,5 +19,6 @@ export function addNameCommands(scope: Scope): void {
   names
     .add('rm <name>', 'forget a name; its content stays until garbage collection', async () => (await load()).runRemove)
     .option('--if-version <n>', 'only when the name is at this version')
-    .option('--dry-run', 'only say what would go');
+    .option('--dry-run', 'only say what would go')
+    .option('--receipt <file>', 'keep the proof that this is in the audit log, checked');
 }

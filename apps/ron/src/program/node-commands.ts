@@ -1,8 +1,9 @@
-import { Argument } from 'commander';
+import { Argument, Option } from 'commander';
 import type { Scope } from './program.ts';
 
 export function addNodeCommands(scope: Scope): void {
   addStorageCommands(scope);
+  addEdge(scope);
   scope.add('status', 'readiness, version and usage of the node', async () => {
     return (await import('../commands/status.ts')).runStatus;
   });
@@ -36,6 +37,47 @@ export function addNodeCommands(scope: Scope): void {
     .option('-y, --yes', 'do not wait for Enter between chapters');
 }
 
+function addEdge(scope: Scope): void {
+  scope
+    .add('edge', 'an HTTP cache in front of any origin, by RFC 9111; needs no node', async () => {
+      return (await import('../commands/edge.ts')).runEdge;
+    })
+    .requiredOption('--origin <url>', 'where everything comes from, as https://example.org')
+    .option('--listen <address>', 'host and port; port 0 takes a free one', '127.0.0.1:8080')
+    .option('--memory <bytes>', 'for what is stored, as 512M', '256M')
+    .option('--connections <n>', 'clients at a time', '4096')
+    .option('--origin-connections <n>', 'connections to the origin at a time', '64')
+    .option('--disk <folder>', 'for bodies that memory has no room for; emptied at start')
+    .option('--disk-bytes <bytes>', 'of that folder, as 20G', '10G')
+    .option(
+      '--admin <address>',
+      'purge, warm-up and metrics: a loopback port or /path/of/a.socket, for the operator alone',
+    )
+    .option('--stale-if-error <seconds>', 'serve what is stored that long past its time when the origin fails', '86400')
+    .option('--stale-while-revalidate <seconds>', 'serve what is stored that long past its time while asking anew', '0')
+    .option('--default-ttl <seconds>', 'keep what says nothing about its lifetime', '0')
+    .option('--negative-ttl <seconds>', 'keep 404 and 410 that say nothing about their lifetime', '5')
+    .option('--keep-host', "pass the client's Host on, and keep what different hosts are answered apart")
+    .option(
+      '--pass-forwarded',
+      'pass X-Forwarded-*, X-Original-URL and the like of GET on, and keep apart what is answered by them',
+    )
+    .option(
+      '--private-origin',
+      "the origin's name may mean a private address; localhost and literal addresses may anyway",
+    )
+    .option(
+      '--no-verified',
+      'pass /o/b3:… on like every other path, instead of checking every byte against the address',
+    )
+    .addOption(
+      new Option('--log-level <level>', 'on standard error; at info each request is a line')
+        .choices(['error', 'warn', 'info', 'silent'])
+        .default('warn'),
+    )
+    .addHelpText('after', edgeHelp);
+}
+
 function addStorageCommands(scope: Scope): void {
   scope.add('why <source>', 'who keeps an object: names, bundles, pins', async () => {
     return (await import('../commands/why.ts')).runWhy;
@@ -53,3 +95,10 @@ function addStorageCommands(scope: Scope): void {
     .addArgument(new Argument('[action]').choices(['start', 'status', 'stop']).default('start'))
     .option('--rate <bytes>', 'bytes a second, as 10M');
 }
+
+const edgeHelp = `
+X-Cache and Cache-Status (RFC 9211) in each response say what the cache did. With --admin 127.0.0.1:9090:
+
+  curl -s 127.0.0.1:9090/metrics
+  curl -s 127.0.0.1:9090/purge -H 'content-type: application/json' -d '{"prefix": "/assets/"}'
+  curl -s 127.0.0.1:9090/warm -H 'content-type: application/json' -d '{"urls": ["/", "/index.css"]}'`;

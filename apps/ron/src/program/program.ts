@@ -5,9 +5,12 @@ import { defaultUrl } from '../settings.ts';
 import { addAccessCommands } from './access-commands.ts';
 import { addBlobCommands } from './blob-commands.ts';
 import { addCompletionCommands } from './completion-commands.ts';
+import { addFrontCommands } from './front-commands.ts';
 import { addMailboxCommands } from './mailbox-commands.ts';
 import { addNameCommands } from './name-commands.ts';
 import { addNodeCommands } from './node-commands.ts';
+import { addPassportCommands } from './passport-commands.ts';
+import { addTrustCommands } from './trust-commands.ts';
 
 export const version = '0.1.0';
 
@@ -39,6 +42,10 @@ export function buildProgram(host: ProgramHost, completion = true): Command {
     .helpOption('-h, --help', 'show help')
     .addOption(new Option('--url <url>', `node, over RON_NODE_URL (default ${defaultUrl})`))
     .addOption(new Option('--cap <capability>', 'over RON_CAP; @FILE reads it from a file'))
+    .addOption(
+      new Option('--passport <file>', 'over RON_PASSPORT: a capability that renews itself, as --save wrote it'),
+    )
+    .addOption(new Option('--proof-key <file>', 'over RON_PROOF_KEY: the key that the capability is bound to'))
     .option('--json', 'results as JSON lines on stdout, errors as JSON on stderr')
     .option('--no-color', 'no colours; NO_COLOR does the same')
     .configureHelp({ showGlobalOptions: true })
@@ -50,7 +57,10 @@ export function buildProgram(host: ProgramHost, completion = true): Command {
   addNameCommands(scope);
   addMailboxCommands(scope);
   addAccessCommands(scope);
+  addPassportCommands(scope);
+  addTrustCommands(scope);
   addNodeCommands(scope);
+  addFrontCommands(scope);
   if (completion) addCompletionCommands(scope);
   return program;
 }

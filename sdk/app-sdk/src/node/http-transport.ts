@@ -2,17 +2,18 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, Agent as SecureAgent } from 'node:https';
 import { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
-import { decodeHttpReply, encodeHttpCall, type HttpReply } from '../http-call.ts';
-import { routes } from '../routes.ts';
+import { decodeHttpReply, type HttpReply, routeOf, signedHttpCall } from '../http-call.ts';
 import { unbroken } from '../streams.ts';
-import type { Transport, TransportRequest } from '../transport.ts';
+import type { Access, Transport, TransportRequest } from '../transport.ts';
 
 /** Without a byte either way for this long, a transfer counts as broken. Calls without a stream have their own deadline. */
 const silenceMsMax = 30_000;
 const socketsMax = 32;
 
 /** HTTP through `node:http`: streams both ways at several times the speed of `fetch`. */
-export function createHttpTransport(url: string, capability: () => string | undefined): Transport {
+/** `given` as a function: only the capability, for one that is bound to no key. */
+export function createHttpTransport(url: string, given: Access | Access['capability']): Transport {
+  const access = typeof given === 'function' ? { capability: given } : given;
   const base = new URL(url);
   // Anything else than these two would send the capability in clear to a place that the caller did not mean.
   if (base.protocol !== 'http:' && base.protocol !== 'https:')
@@ -21,14 +22,14 @@ export function createHttpTransport(url: string, capability: () => string | unde
   const agent = base.protocol === 'https:' ? new SecureAgent(sockets) : new Agent(sockets);
   return {
     async call(request) {
-      const { method, target, headers, json } = encodeHttpCall(request, capability());
+      const { method, target, headers, json } = await signedHttpCall(request, access);
       const body = json === undefined ? request.body : new TextEncoder().encode(json);
       const bytes = body instanceof Uint8Array ? body.byteLength : request.bodyBytes;
       if (bytes !== undefined && body !== undefined) headers['content-length'] = String(bytes);
-      const streamed = request.body !== undefined || routes[request.operation]?.reply === 'stream';
+      const streamed = request.body !== undefined || routeOf(request).reply === 'stream';
       const silenceMs = streamed ? silenceMsMax : 0;
       const reply = await exchange({ base, agent, method, target, headers, silenceMs, signal: request.signal }, body);
-      return decodeHttpReply(request.operation, httpReply(reply));
+      return decodeHttpReply(request, httpReply(reply));
     },
     async ops(path, signal) {
       const out = { base, agent, method: 'GET', target: path, headers: {}, silenceMs: silenceMsMax, signal };

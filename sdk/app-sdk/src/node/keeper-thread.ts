@@ -8,10 +8,7 @@ import { transportOf } from './transport-of.ts';
 
 /** The thread of `createThreadKeeper`: the same keeper as in a loop, in a loop where nothing else runs. */
 const { url, capability } = workerData as ThreadKeeperOptions;
-const caller = new Caller(
-  transportOf(url, () => capability),
-  webPlatform,
-);
+const caller = new Caller(transportOf(url, { capability: () => capability }), webPlatform);
 const keeper = createLoopKeeper(extendCall(caller), webPlatform);
 const released = new Map<number, () => void>();
 const say = (notice: KeeperNotice) => parentPort!.postMessage(notice);

@@ -1,7 +1,7 @@
 import { appId, createOapClient, type DriverClock, type OapClient } from '@ron/oap';
 import { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
-import type { Transport, TransportRequest } from '../transport.ts';
+import type { Access, Transport, TransportRequest } from '../transport.ts';
 import { dialPipe, type SocketAddress, type SocketPipe } from './socket-pipe.ts';
 
 /** `oap://host:port` or `oap+unix:/path`; undefined for any other URL. Throws `TypeError` for a port that is missing. */
@@ -14,10 +14,10 @@ export function oapAddressOf(url: string): SocketAddress | undefined {
 }
 
 /** OAP/1 over one connection for all calls, dialled when the first is made and again after it was lost. */
-export function createOapTransport(url: string, capability: () => string | undefined): Transport {
+export function createOapTransport(url: string, given: Access | Access['capability']): Transport {
   const address = oapAddressOf(url);
   if (address === undefined) throw new TypeError(`${url} is no OAP URL`);
-  return new OapTransport(address, capability);
+  return new OapTransport(address, typeof given === 'function' ? { capability: given } : given);
 }
 
 interface Link {
@@ -29,25 +29,30 @@ interface Link {
 
 class OapTransport implements Transport {
   readonly #address: SocketAddress;
-  readonly #capability: () => string | undefined;
+  readonly #access: Access;
   #link: Promise<Link> | undefined;
 
-  constructor(address: SocketAddress, capability: () => string | undefined) {
+  constructor(address: SocketAddress, access: Access) {
     this.#address = address;
-    this.#capability = capability;
+    this.#access = access;
   }
 
   async call(request: TransportRequest) {
-    const capability = this.#capability();
+    const app = request.service?.app ?? appId.gateway;
+    const capability = request.anonymous ? undefined : this.#access.capability();
+    const proof =
+      capability === undefined ? undefined : await this.#access.proof?.(capability, `${app}/${request.operation}`);
     const link = await this.#connected();
     const release = hold(link);
     try {
-      const { output, body } = await link.client.call({
-        app: appId.gateway,
+      const { output, body, receipt } = await link.client.call({
+        app,
         operation: request.operation,
         input: request.input,
         corrId: request.corrId,
         idempotencyKey: request.idempotencyKey,
+        proof,
+        receipt: request.receipt,
         body: streamOf(request.body),
         bodyBytes: request.body instanceof Uint8Array ? request.body.byteLength : request.bodyBytes,
         capability: capability === undefined ? undefined : encoder.encode(capability),
@@ -57,6 +62,7 @@ class OapTransport implements Transport {
       return {
         output: output as Readonly<Record<string, unknown>>,
         body: body === undefined ? undefined : held(body, release),
+        ...(receipt === undefined ? {} : { receipt }),
       };
     } catch (thrown) {
       release();

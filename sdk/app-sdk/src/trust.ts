@@ -1,0 +1,4 @@
+// What is imported when a client first uses its passport, audit log or registry.
+export { AuditLog } from './audit.ts';
+export { createPassportCalls, exchange } from './passport.ts';
+export { createRegistryCalls } from './registry.ts';
