@@ -10,6 +10,9 @@ const examples = [
   'two-processes/main.ts',
   'worker/main.ts',
   'browser-page/main.ts',
+  'trust/main.ts',
+  'quota_demo/main.ts',
+  'tileserver/main.ts',
 ];
 const deadlineMs = 60_000;
 

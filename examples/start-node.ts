@@ -6,6 +6,11 @@ export interface ExampleNode extends AsyncDisposable {
   readonly capability: string;
 }
 
+export interface StartedNode extends ExampleNode {
+  /** What it printed when it was ready. */
+  readonly banner: string;
+}
+
 const readyMsMax = 20_000;
 
 /** The node of `RON_NODE_URL`, or a fresh one in RAM that ends with the example. */
@@ -18,7 +23,7 @@ export async function useNode(args: readonly string[] = []): Promise<ExampleNode
 }
 
 /** Runs the micronode profile on a free port until it is disposed. */
-export async function startNode(args: readonly string[] = []): Promise<ExampleNode> {
+export async function startNode(args: readonly string[] = []): Promise<StartedNode> {
   const main = fileURLToPath(new URL('../profiles/micronode/src/main.ts', import.meta.url));
   const child = spawn(process.execPath, [main, '--listen', '127.0.0.1:0', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -29,7 +34,7 @@ export async function startNode(args: readonly string[] = []): Promise<ExampleNo
     const timer = setTimeout(() => reject(new Error('the node did not get ready')), readyMsMax);
     child.stdout.setEncoding('utf8').on('data', (more: string) => {
       text += more;
-      const match = /export RON_NODE_URL=(\S+) RON_CAP=(\S+)/.exec(text);
+      const match = /export RON_NODE_URL=(\S+) RON_CAP=(\S+)[\s\S]*^Then: .*$/m.exec(text);
       if (match === null) return;
       clearTimeout(timer);
       resolve(match);
@@ -39,6 +44,7 @@ export async function startNode(args: readonly string[] = []): Promise<ExampleNo
   return {
     url: line[1]!,
     capability: line[2]!,
+    banner: line.input,
     async [Symbol.asyncDispose]() {
       child.kill();
       await ended;
