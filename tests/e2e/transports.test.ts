@@ -97,6 +97,28 @@ describe.each(transports)('over %s', (name, open) => {
     }
   });
 
+  test('a view: many items in one call, each with its own result and its own right', async () => {
+    const { address } = await client.blobs.put(`viewed ${seed}`);
+    const absent = addressFromHash(hash(sampleBytes(13, seed + 95)));
+    await client.names.set(`view${seed}/a`, address);
+    await client.mailbox(`view${seed}`).send('hello');
+    const view = await client.view({
+      names: [`view${seed}/none`, `view${seed}/a`],
+      objects: [address, absent],
+      boxes: [`view${seed}`, 'none'],
+    });
+    expect(view.names.map(({ ok, error }) => error?.code ?? ok?.address)).toEqual(['not_found', address]);
+    expect(view.objects.map(({ ok, error }) => error?.code ?? ok?.address)).toEqual([address, 'not_found']);
+    expect(view.boxes.map(({ ok, error }) => error?.code ?? ok?.ready)).toEqual([1, 'not_found']);
+    await using weaker = open(node, node.mint([{ methods: ['read'], prefix: `n/view${seed}` }]));
+    const part = await weaker.view({ names: [`view${seed}/a`, 'other'], objects: [address, absent] });
+    expect(part.names.map(({ ok, error }) => error?.code ?? ok?.address)).toEqual([address, 'forbidden']);
+    expect(part.objects.map(({ error }) => error?.code)).toEqual(['forbidden', 'forbidden']);
+    await using stranger = open(node);
+    await expect(stranger.view({})).rejects.toMatchObject({ code: 'unauthenticated' });
+    await expect(client.view({ names: Array(65).fill('a') })).rejects.toMatchObject({ code: 'bad_request' });
+  });
+
   test('a range outside is refused', async () => {
     const { address } = await client.blobs.put(sampleBytes(10, seed + 80));
     await expect(client.blobs.get(address, { range: { start: 10 } })).rejects.toMatchObject({
@@ -136,6 +158,42 @@ describe.each(transports)('over %s', (name, open) => {
     expect((await all(client.names.list(`n${seed}/`))).map((item) => item.name)).toEqual([id]);
     await client.names.remove(id, { ifVersion: 3 });
     await expect(client.names.resolve(id, { fresh: true })).rejects.toMatchObject({ code: 'not_found' });
+  });
+
+  test('a name is set and removed with receipts, and the log proves both', async () => {
+    const id = `n${seed}/proven`;
+    const { address } = await client.blobs.put(`proven ${seed}`);
+    const set = await client.names.set(id, address, { receipt: true });
+    expect(set).toMatchObject({ version: 1, address });
+    const { index, entry, checkpoint } = set.receipt;
+    expect(entry).toMatchObject({ op: 'gateway.set_name', outcome: 'ok', resources: [`n/${id}`] });
+    expect(entry.fields).toMatchObject({ name: id, address, version: '1' });
+    const { receipt } = await client.names.remove(id, { receipt: true });
+    expect(receipt.entry).toMatchObject({ op: 'gateway.remove_name', subject: entry.subject });
+    expect(receipt.index).toBeGreaterThan(index);
+    expect((await client.audit.checkpoint()).size).toBeGreaterThan(receipt.index);
+    expect((await client.audit.prove(index)).entry).toEqual(entry);
+    await expect(client.audit.prove(1_000_000)).rejects.toMatchObject({ code: 'not_found' });
+    // The receipt holds by itself, where no node answers, and under no other key.
+    const [key] = await client.audit.keys();
+    const elsewhere = (auditKeys: string) => connectAnywhere({ url: 'http://127.0.0.1:1', auditKeys });
+    expect(await elsewhere(key!).audit.verify(set.receipt.text)).toEqual({ ...set.receipt, checkpoint });
+    await using other = await startInProcessNode();
+    await using stranger = connectAnywhere({ url: other.url });
+    const [otherKey] = await stranger.audit.keys();
+    await expect(elsewhere(otherKey!).audit.verify(set.receipt.text)).rejects.toMatchObject({ code: 'integrity' });
+  });
+
+  test('the log is read as it comes, and exported whole', async () => {
+    const indexes: number[] = [];
+    for await (const line of client.audit.tail({ from: 0 })) if (indexes.push(line.index) >= 2) break;
+    expect(indexes).toEqual([0, 1]);
+    const { origin } = await client.audit.checkpoint();
+    const pieces = await all(await client.audit.export({ from: 1 }));
+    const [head, ...lines] = Buffer.concat(pieces).toString().trimEnd().split('\n');
+    const { from, to, checkpoint } = JSON.parse(head!) as { from: number; to: number; checkpoint: string };
+    expect([from, checkpoint.split('\n').slice(0, 2)]).toEqual([1, [origin, String(to)]]);
+    expect(lines.map((line) => JSON.parse(line).index)).toEqual(Array.from({ length: to - 1 }, (_, at) => at + 1));
   });
 
   test('a name beyond ASCII', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startNodeProcess } from '../redteam/node-process.ts';
+import { startNodeProcess } from '../support/node-process.ts';
 import { call, put, setName } from './client.ts';
 import { contentOf } from './contents.ts';
 import { system } from './programs.ts';

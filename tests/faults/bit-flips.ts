@@ -1,6 +1,6 @@
 import { closeSync, cpSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type NodeProcess, StartError, startNodeProcess } from '../redteam/node-process.ts';
+import { type NodeProcess, StartError, startNodeProcess } from '../support/node-process.ts';
 import { call, jsonOf, put, setName } from './client.ts';
 import { contentOf } from './contents.ts';
 import { countsOf, Failure, must, randomFrom, type Scenario, temporaryFolder } from './scenario.ts';

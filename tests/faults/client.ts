@@ -1,5 +1,5 @@
 import http from 'node:http';
-import type { NodeProcess } from '../redteam/node-process.ts';
+import type { NodeProcess } from '../support/node-process.ts';
 
 export interface Reply {
   readonly status: number;

@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { openDescriptors, startNodeProcess } from '../redteam/node-process.ts';
+import { openDescriptors, startNodeProcess } from '../support/node-process.ts';
 import { call, put } from './client.ts';
 import { contentOf } from './contents.ts';
 import { countsOf, must, pause, type Scenario, temporaryFolder } from './scenario.ts';

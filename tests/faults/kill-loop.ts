@@ -1,4 +1,4 @@
-import { startNodeProcess } from '../redteam/node-process.ts';
+import { startNodeProcess } from '../support/node-process.ts';
 import { Ledger } from './ledger.ts';
 import { countsOf, must, pause, randomFrom, type Scenario, temporaryFolder } from './scenario.ts';
 

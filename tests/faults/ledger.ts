@@ -1,4 +1,4 @@
-import type { NodeProcess } from '../redteam/node-process.ts';
+import type { NodeProcess } from '../support/node-process.ts';
 import { call, jsonOf, put, setName } from './client.ts';
 import { contentOf, sizeFrom } from './contents.ts';
 import { must } from './scenario.ts';

@@ -1,4 +1,4 @@
-import type { NodeProcess } from '../redteam/node-process.ts';
+import type { NodeProcess } from '../support/node-process.ts';
 import { call, jsonOf, type Reply } from './client.ts';
 
 export type NodeAddress = Pick<NodeProcess, 'port' | 'capability' | 'stderr'>;

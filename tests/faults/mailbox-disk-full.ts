@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type NodeProcess, startNodeProcess } from '../redteam/node-process.ts';
+import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
 import { jsonOf } from './client.ts';
 import { contentOf } from './contents.ts';
 import {

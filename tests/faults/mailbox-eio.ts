@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type NodeProcess, startNodeProcess } from '../redteam/node-process.ts';
+import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
 import { call, put } from './client.ts';
 import { ask, readiness, statsOf } from './mailbox-client.ts';
 import { MailboxTraffic, trafficArgs } from './mailbox-traffic.ts';

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { startNodeProcess } from '../redteam/node-process.ts';
+import { startNodeProcess } from '../support/node-process.ts';
 import { MailboxTraffic, trafficArgs } from './mailbox-traffic.ts';
 import { countsOf, must, pause, randomFrom, type Scenario, temporaryFolder } from './scenario.ts';
 

@@ -1,4 +1,4 @@
-import { startNodeProcess } from '../redteam/node-process.ts';
+import { startNodeProcess } from '../support/node-process.ts';
 import { receive, send, settle, Unexpected, type WireMessage } from './mailbox-client.ts';
 import { MailboxTraffic, trafficArgs } from './mailbox-traffic.ts';
 import { stopped } from './programs.ts';

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { startNodeProcess } from '../redteam/node-process.ts';
+import { startNodeProcess } from '../support/node-process.ts';
 import { MailboxTraffic, trafficArgs } from './mailbox-traffic.ts';
 import { mount, stopped, system } from './programs.ts';
 import { countsOf, must, randomFrom, type Scenario, temporaryFolder } from './scenario.ts';

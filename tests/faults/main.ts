@@ -12,10 +12,13 @@ import { mailboxPowerCut } from './mailbox-power-cut.ts';
 import { memory } from './memory.ts';
 import { powerCut } from './power-cut.ts';
 import { CannotRun, type Scenario } from './scenario.ts';
+import { trustDiskFull } from './trust-disk-full.ts';
+import { trustKill } from './trust-kill.ts';
 
 const scenarios: readonly Scenario[] = [
   ...[amnesia, memory, killLoop, powerCut, diskFull, descriptors, bitFlips],
   ...[mailboxKill, mailboxPowerCut, mailboxDiskFull, mailboxEio, mailboxFlips, mailboxPause],
+  ...[trustKill, trustDiskFull],
 ];
 
 const usage = `npm run faults -- [name…] [--quick] [--seed N]

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { createInlineWork } from '@ron/kernel/real';
-import { type NodeProcess, residentBytes, startNodeProcess } from '../redteam/node-process.ts';
+import { type NodeProcess, residentBytes, startNodeProcess } from '../support/node-process.ts';
 import { call, jsonOf, put } from './client.ts';
 import { contentOf } from './contents.ts';
 import { countsOf, must, type Scenario, temporaryFolder } from './scenario.ts';

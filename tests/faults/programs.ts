@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import type { NodeProcess } from '../redteam/node-process.ts';
+import type { NodeProcess } from '../support/node-process.ts';
 import { CannotRun, pause } from './scenario.ts';
 
 /** Runs a program of the system to its end; its complaint is the reason why a scenario cannot run. */

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type NodeProcess, startNodeProcess } from './node-process.ts';
-import { baseline, expectRefusal, payloadMark } from './oracle.ts';
+import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
+import { baseline, expectRefusal } from './oracle.ts';
 import { exchange, RawHttp } from './raw-http.ts';
+import { payloadMark } from './signs.ts';
 
 let node: NodeProcess;
 beforeAll(async () => {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type NodeProcess, startNodeProcess } from './node-process.ts';
-import { baseline, envelopeOf, expectRefusal, metricsOf, payloadMark } from './oracle.ts';
+import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
+import { baseline, expectRefusal } from './oracle.ts';
 import { ask, exchange, type RequestParts } from './raw-http.ts';
+import { envelopeOf, metricsOf, payloadMark } from './signs.ts';
 
 let node: NodeProcess;
 let address: string;

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import type { NodeProcess } from './node-process.ts';
-import { metricsOf } from './oracle.ts';
+import type { NodeProcess } from '../support/node-process.ts';
 import { ask, RawHttp, type RawReply, requestBytes } from './raw-http.ts';
+import { metricsOf } from './signs.ts';
 
 export interface Received {
   readonly id: string;

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type NodeProcess, residentBytes, startNodeProcess } from '../support/node-process.ts';
 import { Mailboxes, many } from './mailbox-attack.ts';
-import { type NodeProcess, residentBytes, startNodeProcess } from './node-process.ts';
-import { baseline, envelopeOf, eventually, expectRefusal, payloadMark } from './oracle.ts';
+import { baseline, expectRefusal } from './oracle.ts';
+import { envelopeOf, eventually, payloadMark } from './signs.ts';
 
 const MiB = 1_048_576;
 const waitersMax = 12;

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { NodeProcess } from './node-process.ts';
+import type { NodeProcess } from '../support/node-process.ts';
 import { baseline } from './oracle.ts';
 import { END, frame, gatewayApp, type HeardFrame, oneShot, payloadOf, type RawFrame, RawOap, RESP } from './raw-oap.ts';
 

@@ -1,6 +1,6 @@
 import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type NodeProcess, residentBytes, startNodeProcess } from './node-process.ts';
+import { type NodeProcess, residentBytes, startNodeProcess } from '../support/node-process.ts';
 import { corrId, expectStreamRefusal, expectViolation, request } from './oap-attack.ts';
 import { baseline } from './oracle.ts';
 import {

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type NodeProcess, residentBytes, startNodeProcess } from './node-process.ts';
+import { type NodeProcess, residentBytes, startNodeProcess } from '../support/node-process.ts';
 import { envelopeIn, expectStreamRefusal, expectViolation, request } from './oap-attack.ts';
-import { baseline, eventually, metricsOf } from './oracle.ts';
+import { baseline } from './oracle.ts';
 import { END, EVENT, frame, gatewayApp, oneShot, payloadOf, RawOap, REQ, START } from './raw-oap.ts';
+import { eventually, metricsOf } from './signs.ts';
 
 let node: NodeProcess;
 beforeAll(async () => {

@@ -1,9 +1,17 @@
 import { expect } from 'vitest';
-import { type NodeProcess, openDescriptors } from './node-process.ts';
+import { type NodeProcess, openDescriptors } from '../support/node-process.ts';
+import { politely, verdictOf } from './polite.ts';
 import { ask, type RawReply } from './raw-http.ts';
-
-/** What every secret and every payload of these tests contains, so that a log line that shows one is seen. */
-export const payloadMark = 'PAYLOAD-MARK-7f3a';
+import {
+  envelopeOf,
+  eventually,
+  inflightOf,
+  metricsOf,
+  oneLineEach,
+  payloadMark,
+  refusalLines,
+  refusalsOf,
+} from './signs.ts';
 
 export interface Expected {
   readonly status: number;
@@ -14,36 +22,6 @@ export interface Expected {
   readonly counted?: string;
 }
 
-type Samples = ReadonlyMap<string, number>;
-
-export async function metricsOf(port: number): Promise<Samples> {
-  const { body } = await ask(port, { target: '/metrics' });
-  const samples = new Map<string, number>();
-  for (const line of body.toString().split('\n')) {
-    const match = /^([a-z_]+(?:\{.*\})?) (\S+)$/.exec(line);
-    if (match !== null) samples.set(match[1]!, Number(match[2]));
-  }
-  return samples;
-}
-
-/** Refusals with this reason or code, whichever service counted them. */
-function refusalsOf(samples: Samples, label: string): number {
-  let sum = 0;
-  for (const [name, value] of samples) {
-    const counts = name.startsWith('rejected_total{') || name.startsWith('requests_total{');
-    if (counts && (name.includes(`reason="${label}"`) || name.includes(`code="${label}"`))) sum += value;
-  }
-  return sum;
-}
-
-function inflightOf(samples: Samples): number {
-  return [...samples].filter(([name]) => name.startsWith('inflight{')).reduce((sum, [, value]) => sum + value, 0);
-}
-
-export function envelopeOf(reply: RawReply): { code: string; message: string; corr_id: string } {
-  return JSON.parse(reply.body.toString());
-}
-
 /** Runs an attack that ends in a refusal, and then checks everything that must hold after every attack. */
 export async function expectRefusal(
   node: NodeProcess,
@@ -51,7 +29,7 @@ export async function expectRefusal(
   attack: () => Promise<RawReply>,
 ): Promise<RawReply> {
   const before = await baseline(node);
-  const reply = await attack();
+  const reply = await verdictOf(attack);
   expect({ status: reply.status, body: reply.status === expected.status ? '' : reply.body.toString() }).toEqual({
     status: expected.status,
     body: '',
@@ -102,13 +80,8 @@ export async function baseline(node: NodeProcess): Promise<Baseline> {
       }
       const log = () => node.stderr().slice(logged);
       if (corrId !== undefined) {
-        const lines = () =>
-          log()
-            .split('\n')
-            .filter((line) => line.includes(corrId) && /refused|failed/.test(line));
-        // A call that went through two services is refused by both, once each.
-        const services = () => new Set(lines().map((line) => (JSON.parse(line) as { service?: string }).service));
-        await eventually(() => lines().length > 0 && services().size === lines().length, {
+        const lines = () => refusalLines(log(), corrId);
+        await eventually(() => oneLineEach(lines()), {
           what: `one log line of each service with ${corrId}`,
           seen: lines,
         });
@@ -122,21 +95,9 @@ export async function baseline(node: NodeProcess): Promise<Baseline> {
 /** A well-behaved client. */
 export async function isServed(node: NodeProcess): Promise<void> {
   const headers = { Authorization: `Bearer ${node.capability}` };
-  const put = await ask(node.port, { method: 'PUT', target: '/put', headers, body: 'a good client' });
+  const put = await politely(() => ask(node.port, { method: 'PUT', target: '/put', headers, body: 'a good client' }));
   expect([200, 201]).toContain(put.status);
   const { address } = JSON.parse(put.body.toString()) as { address: string };
-  const got = await ask(node.port, { target: `/o/${address}`, headers });
+  const got = await politely(() => ask(node.port, { target: `/o/${address}`, headers }));
   expect(got.body.toString()).toBe('a good client');
-}
-
-/** Waits for what comes by itself, and fails with what was seen instead. */
-export async function eventually(
-  holds: () => boolean | Promise<boolean>,
-  { what, seen, withinMs = 1_500 }: { what: string; seen?: () => unknown; withinMs?: number },
-): Promise<void> {
-  const until = performance.now() + withinMs;
-  while (!(await holds())) {
-    if (performance.now() > until) throw new Error(`expected that ${what}; saw ${JSON.stringify(seen?.())}`);
-    await new Promise((resolve) => setTimeout(resolve, 15));
-  }
 }

@@ -6,9 +6,9 @@ import { openEngines } from '@ron/micronode/engines';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { silentLog } from '../support/in-process-node.ts';
 import { envelopeIn } from './oap-attack.ts';
-import { eventually } from './oracle.ts';
 import { ask, RawHttp } from './raw-http.ts';
 import { frame, gatewayApp, oneShot, RawOap } from './raw-oap.ts';
+import { eventually } from './signs.ts';
 
 /** Time in which the node lives, as a multiple of ours: its 5 s are 250 ms here. */
 const speed = 20;

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type NodeProcess, residentBytes, StartError, startNodeProcess } from './node-process.ts';
-import { baseline, envelopeOf, expectRefusal } from './oracle.ts';
+import { type NodeProcess, residentBytes, StartError, startNodeProcess } from '../support/node-process.ts';
+import { baseline, expectRefusal } from './oracle.ts';
 import { ask, RawHttp, requestBytes } from './raw-http.ts';
+import { envelopeOf } from './signs.ts';
 
 const MiB = 1_048_576;
 const objectMax = 100_000;
@@ -106,18 +107,14 @@ describe('control bodies', () => {
 });
 
 describe('requests in flight', () => {
-  it('reads to the ceiling, writes to 7/8 of it; the next is refused and names the gate', async () => {
+  it('who is slow with a body takes nobody’s place', async () => {
     const before = await baseline(node);
     const head = `PUT /put HTTP/1.1\r\nHost: n\r\nAuthorization: Bearer ${node.capability}\r\nContent-Length: 10\r\n\r\n`;
     const clients = Array.from({ length: 14 }, () => new RawHttp(node.port).say(head));
-    let refused = await call('PUT', '/put', 'one more');
-    for (let i = 0; i < 100 && refused.status !== 503; i++) refused = await call('PUT', '/put', 'one more');
-    expect([refused.status, envelopeOf(refused).code]).toEqual([503, 'unavailable']);
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-    expect(refused.body.toString()).toContain('inflight');
+    for (let i = 0; i < 20; i++) expect([200, 201]).toContain((await call('PUT', '/put', `one more ${i}`)).status);
     expect((await call('GET', '/names')).status).toBe(200);
     for (const client of clients) client[Symbol.dispose]();
-    await before.survived({ counted: 'unavailable' });
+    await before.survived();
   });
 });
 

@@ -3,6 +3,7 @@ import type { SimEnv, SimWorld } from '@ron/kernel/sim';
 import { createRamKms, type Kms } from '@ron/kms';
 import { type Micronode, startMicronode } from '@ron/micronode';
 import { micronodeTables } from '@ron/micronode/config';
+import { openDiskTrust } from '@ron/micronode/trust-engines';
 import type { Peer } from '@ron/proto/contract';
 import { type ErrorCode, isErrorCode, RonError } from '@ron/proto/errors';
 import { storageContract } from '@ron/proto/storage';
@@ -50,7 +51,7 @@ export interface Ask {
 
 export interface Answer {
   readonly status: number;
-  readonly headers: Readonly<Record<string, string | number>>;
+  readonly headers: HttpResponse['headers'];
   /** All that came, up to the failure when the body broke off. */
   readonly body: Uint8Array;
   /** Of the refusal, or of the failure that broke the body off. */
@@ -88,7 +89,7 @@ export class Machine {
     this.#log = log;
     this.env = world.node('node');
     this.names = new SimulatedLmdb(world.random.fork('names'), canary === 'early-names');
-    this.#kms = keptKms(createRamKms({ clock: this.env.clock, random: world.random.fork('keys') }));
+    this.#kms = keptKms(createRamKms({ ...this.env, random: world.random.fork('keys') }));
   }
 
   /** Starts a process; `lost` when it was killed before it was ready. Throws what the start throws. */
@@ -135,7 +136,8 @@ export class Machine {
       blobs: brokenBlobs(blobs, this.#canary),
       names: brokenNames(this.names.open(env), this.#canary),
       mailboxes: createRamMailboxes({ env, config: () => config.table('mailbox').current(), bytesMax: 2 ** 24 }),
-      kms: this.#kms,
+      trust: await openDiskTrust(broken, config, this.#log, this.#kms),
+      limitMailboxesBy: () => undefined,
     };
     return startMicronode({ env: broken, config, log: this.#log, engines });
   }
@@ -168,10 +170,13 @@ export class Machine {
   }
 
   /** The gates that keep the node from being ready; undefined when there are none. */
-  async unready(): Promise<string | undefined> {
+  async unready(expected: ReadonlySet<string>): Promise<string | undefined> {
     const reply = await this.call({ method: 'GET', target: '/readyz' });
     if (typeof reply === 'string') return reply;
-    return reply.status === 200 ? undefined : Buffer.from(reply.body).toString();
+    if (reply.status === 200) return undefined;
+    const { gates } = JSON.parse(Buffer.from(reply.body).toString()) as { gates: { gate: string; ok: boolean }[] };
+    const red = gates.filter(({ gate, ok }) => !ok && !expected.has(gate));
+    return red.length === 0 ? undefined : JSON.stringify(red);
   }
 
   /** One HTTP request and the whole of its response. */

@@ -17,6 +17,9 @@ interface Temper {
 const dayMs = 86_400_000;
 const calmLatencyMs = [0.02, 1.5] as const;
 
+/** What bit rot in them turns red, for good: a log or a revocation that may have been changed is not for the node to excuse. */
+const evidence: ReadonlySet<string> = new Set(['audit.audit', 'trust-records']);
+
 /** Breaks things while the clients work, and judges each start. */
 export class Nemesis {
   readonly #session: Session;
@@ -100,7 +103,7 @@ export class Nemesis {
     }
     // Whatever jumped before is what this process takes for the present.
     await audit(this.#session, this.#random, share);
-    const unready = await machine.unready();
+    const unready = await machine.unready(this.#temper.flips ? evidence : new Set());
     if (unready !== undefined && !this.#isFull) throw new Violation(`not ready after its start: ${unready}`);
     this.#session.open();
   }

@@ -127,6 +127,8 @@ async function judge(session: Session, sending: Sending, reply: Reply, beganMs: 
   }
   // A bit flipped in what was staged: the whole is refused in the end, as it must be.
   if ((reply.code === 'bad_digest' || reply.status === 422) && session.weather.flips > 0) return 'gone' as const;
+  // Where the client named no address, the whole was stored under that of the flipped bytes, and the client saw it.
+  if (reply.code === 'conflict' && session.weather.flips > 0) return 'gone' as const;
   const code =
     reply.code ?? (reply.status === 503 ? 'unavailable' : reply.status === 507 ? 'insufficient_storage' : 'internal');
   session.requireExcuse({ ...reply, code }, `upload ${sending.id}`, beganMs);

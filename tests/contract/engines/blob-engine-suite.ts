@@ -130,6 +130,26 @@ function reading(open: OpenBlobEngine): void {
     if (unknown !== undefined) expect(await refusal(unknown)).toBe('not_found');
   });
 
+  test('what it says is in memory is what a read gives, at every border, and nothing of what cannot be read', async () => {
+    await using engine = await open(roomy);
+    for (const size of [0, 1, kib64 + 1, mib, mib + 1]) {
+      const bytes = sample(size);
+      const { address } = (await put(engine, bytes)).object;
+      await bytesOf(engine, address);
+      for (const start of [0, 1, kib64, mib - 1].filter((at) => at < size)) {
+        for (const length of [0, 1, size - start]) {
+          const resident = engine.resident?.(address, start, length);
+          if (resident === undefined) continue;
+          expect(Buffer.compare(resident, bytes.subarray(start, start + length))).toBe(0);
+        }
+      }
+      await engine.setState(address, 'trash', 1);
+      await engine.purge(address);
+      expect(engine.resident?.(address, 0, 0)).toBeUndefined();
+    }
+    expect(engine.resident?.(addressOf(sample(77)), 0, 1)).toBeUndefined();
+  });
+
   test('knows nothing of what it does not have', async () => {
     await using engine = await open(roomy);
     const address = addressOf(sample(77));

@@ -28,8 +28,8 @@ export async function checkAmnesia(checks: Checks): Promise<void> {
       await client.names.set('kept/in/ram', address);
       assert.equal((await (await client.names.get('kept/in/ram')).bytes()).byteLength, 200_000);
       // strace lets no signal end it while its program runs, so the node itself is told to stop.
-      process.kill(childOf(node.pid), 'SIGTERM');
-      assert.equal(await node.process.ended, 0);
+      node.kill('SIGTERM');
+      assert.equal((await node.exited).code, 0);
     }
     const lines = readFileSync(trace, 'utf8').split('\n');
     const opened = lines.filter((line) => /\bopen(at2?)?\(/.test(line));
@@ -38,12 +38,8 @@ export async function checkAmnesia(checks: Checks): Promise<void> {
   });
 }
 
-function childOf(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0]);
-}
-
 function tracedNode(strace: string, trace: string) {
-  return startNodeProcess({ through: [strace, '-f', '-qq', '-e', `trace=${calls}`, '-o', trace, process.execPath] });
+  return startNodeProcess({ wrapper: [strace, '-f', '-qq', '-e', `trace=${calls}`, '-o', trace] });
 }
 
 /** A call that succeeded and could leave something behind. */

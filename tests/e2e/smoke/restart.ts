@@ -19,8 +19,8 @@ export async function checkRestart(checks: Checks, folder: string): Promise<void
     await using first = connect({ url: killed.url, capability: killed.capability });
     const { address } = await first.blobs.put(bytes);
     await first.names.set('kept/small', (await first.blobs.put(small)).address);
-    killed.process.kill('SIGKILL');
-    await killed.process.ended;
+    killed.kill('SIGKILL');
+    await killed.exited;
     await using node = await startNodeProcess({ persist: folder });
     // The key is durable, so the capability that the killed node printed is still good.
     await using client = connect({ url: node.url, capability: killed.capability });
