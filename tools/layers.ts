@@ -33,7 +33,12 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   kernel: ['bus', 'metrics'],
   journal: ['kernel'],
   service: ['kernel', 'bus', 'metrics'],
+  signed: ['proto', 'naming'],
+  tlog: ['proto', 'naming'],
   auth: ['kms'],
+  audit: ['kms'],
+  policy: ['kms'],
+  'svc-passport': ['kms', 'auth'],
 };
 
 /** A package that is a service: it exports `./service` and nothing else. */

@@ -9,8 +9,15 @@ export const bundleFile = `${outputFolder}/main.js`;
 /** Folders whose code can end up in a bundle. */
 const sources = ['protocol', 'core', 'trust', 'data', 'front', 'profiles'];
 
-/** Native addons, what starts threads from files of its own, and CommonJS that is imported late (its names would be lost). */
-const external = ['lmdb', '@napi-rs/blake-hash', 'pino', 'prom-client'];
+/** Native addons, WebAssembly with files beside it, what starts threads from files of its own, and CommonJS that is imported late (its names would be lost). */
+const external = [
+  'lmdb',
+  '@napi-rs/blake-hash',
+  '@biscuit-auth/biscuit-wasm',
+  '@cedar-policy/cedar-wasm',
+  'pino',
+  'prom-client',
+];
 
 export async function buildBundle(root: string): Promise<void> {
   await rm(join(root, outputFolder), { recursive: true, force: true });

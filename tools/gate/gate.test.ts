@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { runStep, type StepResult } from './run-step.ts';
-import { addCounts, countStep, countTests, lastLine, type VitestReport } from './summary.ts';
+import { addCounts, countStep, countTests, failuresOf, lastLine, type VitestReport } from './summary.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'ron-gate-test-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -93,10 +93,36 @@ test('tests are counted one by one, and nothing that failed is lost', () => {
   expect(countTests(report(5, 0), step(false)).failed).toBe(1);
   expect(countTests(report(0, 0), step(true)).failed).toBe(1);
   expect(countTests(undefined, step(true)).failed).toBe(1);
-  const broken = { status: 'failed', assertionResults: [] };
-  const ordinary = { status: 'failed', assertionResults: [{ status: 'failed' }] };
   expect(countTests(report(5, 1, [broken, ordinary]), step(false)).failed).toBe(2);
 });
+
+test('what failed is named again with its reason, shortened', () => {
+  const lines = failuresOf(report(5, 1, [broken, ordinary]))
+    .join('\n')
+    .split('\n');
+  expect(lines.slice(0, 4)).toEqual([
+    'FAILED: a.test.ts',
+    '  no such import',
+    'FAILED: b.test.ts > one adds',
+    '  line 0',
+  ]);
+  expect(lines.at(-1)).toBe('  line 29');
+  expect(failuresOf(undefined)).toEqual([]);
+});
+
+const broken = { name: 'a.test.ts', status: 'failed', message: 'no such import', assertionResults: [] };
+const ordinary = {
+  name: 'b.test.ts',
+  status: 'failed',
+  assertionResults: [
+    { status: 'passed', fullName: 'one', failureMessages: [] },
+    {
+      status: 'failed',
+      fullName: 'one adds',
+      failureMessages: [Array.from({ length: 40 }, (_, i) => `line ${i}`).join('\n')],
+    },
+  ],
+};
 
 test('the last line', () => {
   expect(lastLine(addCounts([countStep(step(true)), countStep(step(false))]))).toBe('1 passed, 1 failed');

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runStep, type Step, type StepResult, stopAll } from './run-step.ts';
 import { buildStep, runSteps, staticSteps, testStep } from './steps.ts';
-import { addCounts, type Counts, countStep, countTests, lastLine, type VitestReport } from './summary.ts';
+import { addCounts, type Counts, countStep, countTests, failuresOf, lastLine, type VitestReport } from './summary.ts';
 
 /** `npm test`, the gate: everything that must hold. `--static` stops before the tests. */
 const root = join(import.meta.dirname, '../..');
@@ -12,6 +12,7 @@ const folder = mkdtempSync(join(tmpdir(), 'ron-gate-'));
 const reportPath = join(folder, 'vitest.json');
 const results: StepResult[] = [];
 const counts: Counts[] = [];
+const failures: string[] = [];
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
@@ -26,13 +27,16 @@ try {
   if (!onlyStatic) {
     counts.push(countStep(await run(buildStep)));
     const tests = await run(testStep(reportPath));
-    counts.push(countTests(readReport(), tests));
+    const report = readReport();
+    counts.push(countTests(report, tests));
+    failures.push(...failuresOf(report));
     for (const step of runSteps) counts.push(countStep(await run(step)));
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
+for (const failure of failures) console.log(`\n${failure}`);
 console.log('');
 for (const { name, ok, wallMs, reason } of results) {
   console.log(`${ok ? 'ok  ' : 'FAIL'} ${name.padEnd(12)} ${seconds(wallMs)}${reason === '' ? '' : `  ${reason}`}`);

@@ -13,10 +13,20 @@ export interface VitestReport {
   readonly numPendingTests: number;
   readonly numTodoTests: number;
   readonly testResults: readonly {
+    readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    /** Why the file as a whole failed, when it did. */
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[] | null;
+    }[];
   }[];
 }
+
+/** Lines of each failure that are shown again at the end. */
+const failureLinesMax = 30;
 
 /** Every step but the tests is one check; what a step could not run is skipped, and a failed step never counts as passed. */
 export function countStep(result: StepResult): Counts {
@@ -36,6 +46,20 @@ export function countTests(report: VitestReport | undefined, result: StepResult)
     failed: failed === 0 && (!result.ok || empty) ? 1 : failed,
     skipped: report.numPendingTests + report.numTodoTests + result.cannotRun.length,
   };
+}
+
+/** What failed and why, for the end of the output, which is what is left of a run somewhere else. */
+export function failuresOf(report: VitestReport | undefined): readonly string[] {
+  return (report?.testResults ?? []).flatMap((file) => {
+    const failed = file.assertionResults.filter(({ status }) => status === 'failed');
+    if (file.status === 'failed' && failed.length === 0) return [failureText(file.name, '', file.message ?? '')];
+    return failed.map((test) => failureText(file.name, test.fullName, (test.failureMessages ?? []).join('\n')));
+  });
+}
+
+function failureText(file: string, test: string, message: string): string {
+  const lines = message.split('\n').slice(0, failureLinesMax);
+  return [`FAILED: ${file}${test === '' ? '' : ` > ${test}`}`, ...lines.map((line) => `  ${line}`)].join('\n');
 }
 
 export function addCounts(counts: readonly Counts[]): Counts {
