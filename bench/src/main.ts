@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { otherLoad } from './other-load.ts';
 import { installed } from './processes.ts';
-import type { Row } from './row.ts';
+import { median, type Row } from './row.ts';
 import { rows } from './rows/index.ts';
-import { type Line, lineOf, printTable, writeJson } from './table.ts';
+import { type Line, lineOf, printTable, verdictOf, writeJson } from './table.ts';
 
 /** Side-by-side benchmarks: each row measures us and its anchor in interleaved rounds of one run. */
 const { values, positionals } = parseArgs({
@@ -25,13 +26,18 @@ const secondsPerRound = Number(values.seconds ?? (values.quick ? 1 : 4));
 async function measure(row: Row): Promise<Line> {
   const missing: string[] = [];
   for (const program of row.needs) if (!(await installed(program))) missing.push(program);
-  if (missing.length > 0) return lineOf(row, undefined, `not measured: ${missing.join(', ')} not installed`);
+  if (missing.length > 0) return lineOf(row, '', undefined, `not measured: ${missing.join(', ')} not installed`);
+  const before = await otherLoad();
+  // Timers of a node keep no process alive, and some rows wait for nothing else.
+  const awake = setInterval(() => undefined, 60_000);
   const folder = await mkdtemp(join(tmpdir(), 'ron-bench-'));
   try {
-    return lineOf(row, await row.run({ rounds, secondsPerRound, folder }), undefined);
+    const measured = await row.run({ rounds, secondsPerRound, folder });
+    return lineOf(row, `${before} → ${await otherLoad()}`, measured, undefined);
   } catch (error) {
-    return lineOf(row, undefined, `failed: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
+    return lineOf(row, before, undefined, `failed: ${error instanceof Error ? error.message.split('\n')[0] : error}`);
   } finally {
+    clearInterval(awake);
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -46,7 +52,12 @@ if (values.list) {
   const lines: Line[] = [];
   for (const row of chosen) {
     console.error(`… ${row.job}`);
-    lines.push(await measure(row));
+    const line = await measure(row);
+    lines.push(line);
+    // A long run that is cut off still leaves what it measured.
+    const { measured, note } = line;
+    const found = measured === undefined ? note : `${median(measured.ours)} ${measured.unit}, ${measured.evidence}`;
+    console.error(`  ${found} ${verdictOf(line)} (load of others ${line.load})`);
   }
   printTable(lines);
   if (values.json !== undefined) await writeJson(values.json, lines, { rounds, secondsPerRound });

@@ -13,17 +13,21 @@ export interface NodeProcess extends AsyncDisposable {
 
 const main = join(fileURLToPath(new URL('../..', import.meta.url)), 'profiles/micronode/dist/bundle/main.js');
 
-export async function startNode(options: { persist?: string; args?: readonly string[] } = {}): Promise<NodeProcess> {
+export interface NodeOptions {
+  readonly persist?: string;
+  readonly args?: readonly string[];
+  /** Beside the environment of the benchmark. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export async function startNode(options: NodeOptions = {}): Promise<NodeProcess> {
   const began = performance.now();
   const persist = options.persist === undefined ? [] : ['--persist', options.persist];
-  const running = start(process.execPath, [
-    '--max-semi-space-size=4',
-    main,
-    '--listen',
-    '127.0.0.1:0',
-    ...persist,
-    ...(options.args ?? []),
-  ]);
+  const running = start(
+    process.execPath,
+    ['--max-semi-space-size=4', main, '--listen', '127.0.0.1:0', ...persist, ...(options.args ?? [])],
+    options.env,
+  );
   const line = /export RON_NODE_URL=(\S+) RON_CAP=(\S+)/;
   let readyMs = 0;
   await until(() => {

@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 
@@ -15,6 +16,16 @@ export async function installed(command: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** Milliseconds that all threads of a process have had of a processor. */
+export async function cpuMsOf(pid: number): Promise<number> {
+  let sum = 0;
+  for (const task of await readdir(`/proc/${pid}/task`)) {
+    const [ns = ''] = (await readFile(`/proc/${pid}/task/${task}/schedstat`, 'utf8')).split(' ');
+    sum += Number(ns) / 1e6;
+  }
+  return sum;
 }
 
 /** A child that is stopped by its pid when disposed. */

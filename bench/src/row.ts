@@ -5,6 +5,8 @@ export interface Row {
   readonly anchor: string;
   /** The bar as a ratio to the anchor, or undefined where the bar is absolute and stands in `job`. */
   readonly bar: number | undefined;
+  /** The absolute bar in the row's unit: at least this much where more is better, at most this much otherwise. */
+  readonly limit?: number;
   /** Programs that must be installed; what is missing is named in the table. */
   readonly needs: readonly string[];
   run(options: RunOptions): Promise<Measured>;
@@ -39,4 +41,16 @@ export function median(values: readonly number[]): number {
 export function ratioOf({ ours, anchor, higherIsBetter }: Measured): number {
   const ratio = median(ours) / median(anchor);
   return higherIsBetter ? ratio : 1 / ratio;
+}
+
+/** The value below which `share` of the samples lie. */
+export function percentile(samples: readonly number[], share: number): number {
+  const sorted = Float64Array.from(samples).sort();
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+}
+
+/** `p50 0.2, p99 1.3 ms` */
+export function spread(samples: readonly number[], unit: string, shares: readonly number[] = [0.5, 0.99]): string {
+  const parts = shares.map((share) => `p${100 * share} ${percentile(samples, share).toPrecision(3)}`);
+  return `${parts.join(', ')} ${unit}`;
 }

@@ -6,28 +6,53 @@ export interface Line {
   readonly job: string;
   readonly anchor: string;
   readonly bar: number | undefined;
+  readonly limit: number | undefined;
+  /** What others did on the machine right before and after. */
+  readonly load: string;
   readonly measured: Measured | undefined;
   readonly note: string | undefined;
 }
 
-export function lineOf(row: Row, measured: Measured | undefined, note: string | undefined): Line {
-  return { id: row.id, job: row.job, anchor: row.anchor, bar: row.bar, measured, note };
+export function lineOf(row: Row, load: string, measured: Measured | undefined, note: string | undefined): Line {
+  const { id, job, anchor, bar, limit } = row;
+  return { id, job, anchor, bar, limit, load, measured, note };
+}
+
+/** `pass`, `falls short`, or nothing where no bar is set. */
+export function verdictOf({ bar, limit, measured }: Pick<Line, 'bar' | 'limit' | 'measured'>): string {
+  if (measured === undefined) return '';
+  const reached = median(measured.ours);
+  if (limit !== undefined) return word(measured.higherIsBetter ? reached >= limit : reached <= limit);
+  return bar === undefined || measured.anchor.length === 0 ? '' : word(ratioOf(measured) >= bar);
+}
+
+function word(met: boolean): string {
+  return met ? 'pass' : 'falls short';
 }
 
 export function printTable(lines: readonly Line[]): void {
-  console.log('| job | anchor | ours | anchor reached | ratio | bar | evidence |');
-  console.log('|---|---|---:|---:|---:|---:|---|');
-  for (const { job, anchor, bar, measured, note } of lines) {
+  console.log('| job | anchor | ours | anchor reached | ratio | bar | verdict | evidence | load of others |');
+  console.log('|---|---|---:|---:|---:|---:|---|---|---|');
+  for (const line of lines) {
+    const { job, anchor, measured, note, load } = line;
     if (measured === undefined) {
-      console.log(`| ${job} | ${anchor} | | | | ${bar ?? ''} | ${note} |`);
+      console.log(`| ${job} | ${anchor} | | | | ${barOf(line)} | | ${note} | ${load} |`);
       continue;
     }
     const ratio = measured.anchor.length === 0 ? '' : ratioOf(measured).toFixed(2);
     const reached = measured.anchor.length === 0 ? '' : amount(median(measured.anchor), measured.unit);
+    const ours = amount(median(measured.ours), measured.unit);
     console.log(
-      `| ${job} | ${anchor} | ${amount(median(measured.ours), measured.unit)} | ${reached} | ${ratio} | ${bar ?? ''} | ${measured.evidence} |`,
+      `| ${job} | ${anchor} | ${ours} | ${reached} | ${ratio} | ${barOf(line)} | ${verdictOf(line)} | ${measured.evidence} | ${load} |`,
     );
   }
+}
+
+function barOf({ bar, limit, measured }: Line): string {
+  if (limit === undefined) return String(bar ?? '');
+  return measured === undefined
+    ? String(limit)
+    : `${measured.higherIsBetter ? '≥' : '≤'} ${amount(limit, measured.unit)}`;
 }
 
 function amount(value: number, unit: string): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { output } from '../processes.ts';
 
 export interface Load {
+  readonly requests: number;
   readonly requestsPerSecond: number;
   readonly bytesPerSecond: number;
   readonly failures: number;
@@ -24,6 +25,7 @@ export async function wrk(
   const socketErrors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text);
   if (failures > 0 || socketErrors !== null) throw new Error(`the load met failures:\n${text}`);
   return {
+    requests: Number(/(\d+) requests in /.exec(text)?.[1]),
     requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1]),
     bytesPerSecond: bytes(/Transfer\/sec:\s+([\d.]+\w+)/.exec(text)?.[1] ?? '0B'),
     failures,
