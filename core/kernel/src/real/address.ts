@@ -60,10 +60,21 @@ function answers(socketPath: string): Promise<boolean> {
  */
 const backlog = 2_048;
 
+export interface ListenOptions {
+  /** Any host, not only this machine's own addresses. */
+  readonly beyondLoopback?: boolean;
+  /** Several sockets may listen at the address, and the system deals connections out among them. */
+  readonly reusePort?: boolean;
+}
+
 /** Binds `server`; resolves with the address as bound. */
-export async function listenOn(server: net.Server, address: NetAddress, anyHost = false): Promise<NetAddress> {
+export async function listenOn(
+  server: net.Server,
+  address: NetAddress,
+  { beyondLoopback = false, reusePort = false }: ListenOptions = {},
+): Promise<NetAddress> {
   if (address.kind === 'unix') await prepareUnixPath(address.path);
-  const host = address.kind === 'tcp' ? (anyHost ? address.host : loopbackHost(address.host)) : undefined;
+  const host = address.kind === 'tcp' ? (beyondLoopback ? address.host : loopbackHost(address.host)) : undefined;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     const onListening = () => {
@@ -71,7 +82,7 @@ export async function listenOn(server: net.Server, address: NetAddress, anyHost 
       resolve();
     };
     if (address.kind === 'unix') server.listen({ path: address.path, backlog }, onListening);
-    else server.listen({ host, port: address.port, backlog }, onListening);
+    else server.listen({ host, port: address.port, backlog, reusePort }, onListening);
   });
   if (address.kind === 'unix') {
     fs.chmodSync(address.path, 0o600);

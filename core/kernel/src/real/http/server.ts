@@ -4,11 +4,11 @@ import type net from 'node:net';
 import type { HttpHandler, HttpRefusal, HttpResponse, HttpServerLimits, TlsIdentity } from '../../env/http.ts';
 import type { HttpListener, NetAddress } from '../../env/net.ts';
 import { errorCode, SystemError } from '../../env/system-error.ts';
-import { listenOn } from '../address.ts';
 import { createRealClock } from '../clock.ts';
 import type { RealNetOptions } from '../net.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
+import { Doors } from './doors.ts';
 import { Exchange } from './exchange.ts';
 import { type Fields, readFields } from './fields.ts';
 import { Http2Port } from './h2/port.ts';
@@ -43,6 +43,7 @@ class HttpServer implements HttpListener {
   readonly #limits: HttpServerLimits;
   readonly #handler: HttpHandler;
   readonly #server: http.Server | https.Server;
+  readonly #doors: Doors;
   readonly #http2: Http2Port | undefined;
   readonly #connections: Connections;
   #closed: Promise<void> | undefined;
@@ -65,6 +66,7 @@ class HttpServer implements HttpListener {
       this.#http2 = new Http2Port({ limits, handler, watch: this.watch, progressTickMs });
       this.#wireTls(server, this.#http2);
     }
+    this.#doors = new Doors(this.#server);
     // The parser keeps one more than allowed: dropping silently would hide a second Host.
     this.#server.maxHeadersCount = limits.headerFieldsMax + 1;
     this.#server.timeout = 0;
@@ -72,7 +74,7 @@ class HttpServer implements HttpListener {
   }
 
   async listen(address: NetAddress, beyondLoopback: boolean): Promise<void> {
-    this.address = await listenOn(this.#server, address, beyondLoopback);
+    this.address = await this.#doors.listen(address, beyondLoopback);
   }
 
   renewIdentity(identity: TlsIdentity): void {
@@ -85,7 +87,7 @@ class HttpServer implements HttpListener {
       const timer = setTimeout(() => {
         for (const { wire } of this.#connections) wire.destroy();
       }, graceMs);
-      this.#server.close(() => {
+      this.#doors.close(() => {
         clearTimeout(timer);
         resolve();
       });

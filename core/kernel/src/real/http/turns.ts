@@ -1,9 +1,9 @@
 /** Milliseconds of handlers in one turn of the event loop. What else is ready, a probe of health too, waits so long at most. */
 const turnMs = 8;
 /**
- * The same for a turn in which a connection came. The loop takes in one connection a turn, so that with long turns a crowd of
- * newcomers would wait in the system until it drops some, and those try again after a second, then after two more. Shorter
- * ones cost goodput where many come and go: at twice the saturation 1 ms served a third less than 4 ms.
+ * The same for a turn in which a connection came. The loop takes in a few connections a turn (`Doors`), so that with long
+ * turns a crowd of newcomers would wait in the system until it drops some, and those try again after a second, then after
+ * two more. Shorter ones cost goodput where many come and go: at twice the saturation 1 ms served a third less than 4 ms.
  */
 const newcomerTurnMs = 4;
 /** Most handlers of one turn; more would not fit into it. */
