@@ -20,6 +20,8 @@ export interface OapBindingOptions {
    * address is not for them. Nobody by default.
    */
   readonly trustedProxies?: TrustedProxies;
+  /** Where connections come from; by default whoever dials `address`. A transport that proves who dials names the node. */
+  readonly listen?: (accept: (duplex: Duplex, node?: string) => void) => Promise<Listener>;
 }
 
 /** Contracts over OAP/1 on a Unix socket or loopback TCP: each service answers under its contract's app id. */
@@ -37,7 +39,7 @@ export async function bindOapServer(options: OapBindingOptions): Promise<Listene
   const { controlBytesMax = () => limits.controlBodyBytesMax } = options;
   const speaksForMany = options.trustedProxies ?? (() => false);
   const ports = { env, log, byApp, identity, onRefusal, controlBytesMax };
-  const accept = (duplex: Duplex): void => {
+  const accept = (duplex: Duplex, node?: string): void => {
     const remote = addressOf(duplex.remote);
     const count = byRemote.get(remote) ?? 0;
     // All of a Unix socket's callers share one name.
@@ -48,7 +50,7 @@ export async function bindOapServer(options: OapBindingOptions): Promise<Listene
       duplex.destroy();
       return;
     }
-    const connection = new OapServerConnection({ ...ports, duplex, speaksForMany: isTrusted }, () => {
+    const connection = new OapServerConnection({ ...ports, duplex, speaksForMany: isTrusted, node }, () => {
       connections.delete(connection);
       const left = (byRemote.get(remote) ?? 1) - 1;
       if (left === 0) byRemote.delete(remote);
@@ -71,7 +73,8 @@ export async function bindOapServer(options: OapBindingOptions): Promise<Listene
         resolve();
       };
     });
-  const listener = await env.net.listen(options.address, accept);
+  const { listen = (take) => env.net.listen(options.address, take) } = options;
+  const listener = await listen(accept);
   const close = async (graceMs: number): Promise<void> => {
     for (const connection of connections) connection.drain();
     const closed = listener.close(graceMs);

@@ -17,6 +17,8 @@ export interface Incoming {
   readonly body?: ByteStream | undefined;
   readonly bodyBytes?: number | undefined;
   readonly credential: Credential;
+  /** The id of the node that asks, as its channel proved it: who it is takes the place of a capability. */
+  readonly node?: string | undefined;
   readonly corrId: string;
   readonly traceparent?: string | undefined;
   readonly tenant?: string | undefined;

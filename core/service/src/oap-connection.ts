@@ -31,6 +31,8 @@ export interface OapServerPorts {
   readonly onRefusal: OnRefusal;
   /** Whether the peer may say for whom it calls. */
   readonly speaksForMany: boolean;
+  /** The node at the other end, where the channel proves it. */
+  readonly node?: string | undefined;
 }
 
 /** A body that its sender must move at least this fast while the handler waits for it. */
@@ -151,6 +153,7 @@ export class OapServerConnection {
       body,
       bodyBytes: body === undefined ? 0 : header.body_bytes,
       credential: credentialOf(opened),
+      node: this.#ports.node,
       corrId: header.corr_id,
       traceparent: header.traceparent,
       timeoutMs: header.deadline_ms,

@@ -5,7 +5,7 @@ import type { ByteStream } from './stream.ts';
 /** What a capability must allow. `{field}` in `resource` is replaced by that field of the input, verbatim. */
 export interface Scope {
   readonly method: ScopeMethod;
-  /** `o/<address>`, `n/<name>[/path]`, `box/<box>` or `admin/<area>`. */
+  /** `o/<address>`, `n/<name>[/path]`, `box/<box>`, `admin/<area>`, or `net/<area>`, which only nodes are allowed. */
   readonly resource: string;
 }
 
@@ -136,6 +136,8 @@ export interface Principal {
   /** Empty = not bound to a tenant (a service that acts for its callers). */
   readonly tenant: string;
   readonly limits: { readonly bytesMax?: number; readonly requestsPerSecond?: number; readonly bodyBytesMax?: number };
+  /** The id of the node that asks, as its channel proved it; only then. */
+  readonly node?: string;
   allows(method: ScopeMethod, resource: string): boolean;
 }
 
