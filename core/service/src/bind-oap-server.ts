@@ -1,5 +1,6 @@
 import type { Duplex, Env, Listener, Log, Metrics, NetAddress } from '@ron/kernel';
 import { type HelloIdentity, limits } from '@ron/oap';
+import type { Principal } from '@ron/proto/contract';
 import { uuidV7 } from './corr-id.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { rejections } from './golden-metrics.ts';
@@ -20,8 +21,8 @@ export interface OapBindingOptions {
    * address is not for them. Nobody by default.
    */
   readonly trustedProxies?: TrustedProxies;
-  /** Where connections come from; by default whoever dials `address`. A transport that proves who dials names the node. */
-  readonly listen?: (accept: (duplex: Duplex, node?: string) => void) => Promise<Listener>;
+  /** Where connections come from; by default whoever dials `address`. A transport that proves who dials says who asks. */
+  readonly listen?: (accept: (duplex: Duplex, caller?: Principal) => void) => Promise<Listener>;
 }
 
 /** Contracts over OAP/1 on a Unix socket or loopback TCP: each service answers under its contract's app id. */
@@ -39,7 +40,7 @@ export async function bindOapServer(options: OapBindingOptions): Promise<Listene
   const { controlBytesMax = () => limits.controlBodyBytesMax } = options;
   const speaksForMany = options.trustedProxies ?? (() => false);
   const ports = { env, log, byApp, identity, onRefusal, controlBytesMax };
-  const accept = (duplex: Duplex, node?: string): void => {
+  const accept = (duplex: Duplex, caller?: Principal): void => {
     const remote = addressOf(duplex.remote);
     const count = byRemote.get(remote) ?? 0;
     // All of a Unix socket's callers share one name.
@@ -50,7 +51,7 @@ export async function bindOapServer(options: OapBindingOptions): Promise<Listene
       duplex.destroy();
       return;
     }
-    const connection = new OapServerConnection({ ...ports, duplex, speaksForMany: isTrusted, node }, () => {
+    const connection = new OapServerConnection({ ...ports, duplex, speaksForMany: isTrusted, caller }, () => {
       connections.delete(connection);
       const left = (byRemote.get(remote) ?? 1) - 1;
       if (left === 0) byRemote.delete(remote);

@@ -14,7 +14,6 @@ import type { Admission, QuotaReport } from './define.ts';
 import type { Dispatcher, DispatcherOptions, Incoming, Outgoing } from './dispatcher.ts';
 import { createMeters, type ServiceMeters } from './golden-metrics.ts';
 import { IdempotencyStore } from './idempotency.ts';
-import { nodePrincipal } from './node-caller.ts';
 import { compilerLoaded, loadCompiler } from './validators.ts';
 
 /**
@@ -161,11 +160,11 @@ class Pipeline implements Dispatcher {
   }
 
   #authenticate(
-    { credential, node, remote }: Incoming,
+    { credential, caller, remote }: Incoming,
     deadlineMs: number,
   ): AuthenticatedPrincipal | Promise<AuthenticatedPrincipal> {
     if (credential.principal !== undefined) return credential.principal;
-    if (node !== undefined) return nodePrincipal(node);
+    if (caller !== undefined) return caller;
     const who = this.#options.authenticator.authenticate(credential, remote);
     return who instanceof Promise ? this.#deadlines.race(who, { deadlineMs }, nothing) : who;
   }

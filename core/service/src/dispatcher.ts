@@ -1,5 +1,5 @@
 import type { Env, Log, Metrics } from '@ron/kernel';
-import type { CallContext, Contract } from '@ron/proto/contract';
+import type { CallContext, Contract, Principal } from '@ron/proto/contract';
 import type { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
 import type { Authenticator, Credential } from './access.ts';
@@ -17,8 +17,8 @@ export interface Incoming {
   readonly body?: ByteStream | undefined;
   readonly bodyBytes?: number | undefined;
   readonly credential: Credential;
-  /** The id of the node that asks, as its channel proved it: who it is takes the place of a capability. */
-  readonly node?: string | undefined;
+  /** Who asks, as the channel proved it, in place of a capability. Unlike `credential.principal` it is somebody from outside. */
+  readonly caller?: Principal | undefined;
   readonly corrId: string;
   readonly traceparent?: string | undefined;
   readonly tenant?: string | undefined;

@@ -26,7 +26,7 @@ export { parseTrustedProxies } from './http/client-address.ts';
 export { serverFields } from './http/server-fields.ts';
 export { httpServerLimits } from './http/server-limits.ts';
 export { listenHttp } from './listen-http.ts';
-export { nodeOf } from './node-caller.ts';
+export { nodeOf, nodePrincipal } from './node-caller.ts';
 export { createOpsEndpoints, isProbe, type OpsEndpoints, type OpsSource } from './ops.ts';
 export { createPressure, type Pressure } from './pressure-gate.ts';
 export { rightsFor } from './rights.ts';

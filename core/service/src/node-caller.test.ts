@@ -1,9 +1,10 @@
 import type { NetAddress } from '@ron/kernel';
 import { createSimEnv } from '@ron/kernel/sim';
+import type { Principal } from '@ron/proto/contract';
 import { beforeAll, expect, test } from 'vitest';
 import { OapLink } from './bind-oap-client.ts';
 import { bindOapServer } from './bind-oap-server.ts';
-import { nodeOf } from './node-caller.ts';
+import { nodeOf, nodePrincipal } from './node-caller.ts';
 import { testHost } from './testing/echo-service.ts';
 import { startPipeline } from './testing/pipeline.ts';
 import { loadCompiler } from './validators.ts';
@@ -14,7 +15,7 @@ const node = 'ab'.repeat(32);
 const address: NetAddress = { kind: 'tcp', host: '127.0.0.1', port: 9_000 };
 
 /** Two operations behind OAP: what nodes ask one another, and what administrators do. */
-async function start(proved: string | undefined) {
+async function start(proved: Principal | undefined) {
   const env = createSimEnv({ seed: 1 });
   const host = testHost({ env });
   const { dispatcher, contract } = startPipeline(
@@ -42,9 +43,16 @@ async function start(proved: string | undefined) {
 }
 
 test('a node that its channel proved is told who it is, and administers nothing', async () => {
-  const { ask } = await start(node);
+  const { ask } = await start(nodePrincipal(node));
   expect(await ask('who')).toEqual({ node });
   await expect(ask('rule')).rejects.toMatchObject({ code: 'forbidden' });
+});
+
+test('what it may beyond that is said of each node', async () => {
+  const { ask } = await start(
+    nodePrincipal(node, (method, resource) => method === 'admin' && resource === 'admin/test'),
+  );
+  expect(await ask('rule')).toEqual({});
 });
 
 test('who is no node may not ask as one, whatever else it may', async () => {

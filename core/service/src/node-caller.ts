@@ -1,15 +1,21 @@
-import type { CallContext, Principal } from '@ron/proto/contract';
+import type { CallContext, Principal, ScopeMethod } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 
-/** Another node, which its channel has proved to be itself: it may ask what nodes ask one another (`net/…`) and nothing else. */
-export function nodePrincipal(node: string): Principal {
+/**
+ * Another node, which its channel has proved to be itself. It may ask what all nodes ask one another (`net/…`), and beyond
+ * that what `mayAlso` says of this one: nothing, unless told.
+ */
+export function nodePrincipal(
+  node: string,
+  mayAlso: (method: ScopeMethod, resource: string) => boolean = () => false,
+): Principal {
   return {
     subject: `node/${node}`,
     capabilityId: `node/${node}`,
     tenant: '',
     limits: {},
     node,
-    allows: (_method, resource) => resource.startsWith('net/'),
+    allows: (method, resource) => resource.startsWith('net/') || mayAlso(method, resource),
   };
 }
 

@@ -12,9 +12,11 @@ import {
   TransferWatch,
   tickMs,
 } from '@ron/oap';
+import type { Principal } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import type { Credential } from './access.ts';
 import type { OnRefusal } from './bind-http.ts';
+import { stopping } from './ceilings.ts';
 import type { Context } from './context.ts';
 import { uuidV7 } from './corr-id.ts';
 import type { Dispatcher, Incoming, Outgoing } from './dispatcher.ts';
@@ -31,8 +33,8 @@ export interface OapServerPorts {
   readonly onRefusal: OnRefusal;
   /** Whether the peer may say for whom it calls. */
   readonly speaksForMany: boolean;
-  /** The node at the other end, where the channel proves it. */
-  readonly node?: string | undefined;
+  /** Who is at the other end, where the channel proves it. */
+  readonly caller?: Principal | undefined;
 }
 
 /** A body that its sender must move at least this fast while the handler waits for it. */
@@ -81,7 +83,7 @@ export class OapServerConnection {
         data: (streamId, bytes) => this.#streams.get(streamId)?.inbound?.push(bytes),
         end: (streamId) => this.#streams.get(streamId)?.inbound?.end(),
         error: (streamId, error) => this.#lost(streamId, error),
-        cancel: (streamId) => this.#lost(streamId, new RonError('request_timeout', 'the caller left')),
+        cancel: (streamId) => this.#lost(streamId, left()),
         refused: (_streamId, error) => ports.onRefusal(error.code, this.#corrId),
         event: (streamId, _header, body) => this.#connection.consumed(streamId, body.byteLength),
         ack: () => undefined,
@@ -153,7 +155,7 @@ export class OapServerConnection {
       body,
       bodyBytes: body === undefined ? 0 : header.body_bytes,
       credential: credentialOf(opened),
-      node: this.#ports.node,
+      caller: this.#ports.caller,
       corrId: header.corr_id,
       traceparent: header.traceparent,
       timeoutMs: header.deadline_ms,
@@ -181,6 +183,7 @@ export class OapServerConnection {
     const stream = this.#streams.get(streamId);
     const outgoing = await dispatcher.dispatch(incoming, (context) => {
       if (stream !== undefined) stream.context = context;
+      if (this.#streams.get(streamId) !== stream) context.abort(left());
     });
     if (stream === undefined || this.#streams.get(streamId) !== stream) {
       outgoing.release();
@@ -273,8 +276,8 @@ function credentialOf({ app, capability, header: { op, proof } }: OpenedStream):
   return proof === undefined ? { token } : { token, proof, request: `${app}/${op}` };
 }
 
-function stopping(): RonError {
-  return new RonError('unavailable', 'the node is stopping', { retryAfterMs: 1_000, details: { gate: 'draining' } });
+function left(): RonError {
+  return new RonError('request_timeout', 'the caller left');
 }
 
 interface Routed {
