@@ -1,15 +1,22 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { runRon } from './testing/run-ron.ts';
+import net, { type AddressInfo } from 'node:net';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { runRon, timeForProcesses } from './testing/run-ron.ts';
 
-/** A port of this machine on which nothing listens. */
+vi.setConfig(timeForProcesses);
+
+/** A port on which nothing listens, nor can before the test is over: a client of somebody else has it. */
 async function closedPort(): Promise<number> {
-  const server = createServer();
+  const server = net.createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1');
+  onTestFinished(() => {
+    client.destroy();
+    server.close();
+  });
+  await once(client, 'connect');
+  return client.localPort!;
 }
 
 describe('the command, started as a process', () => {

@@ -3,10 +3,12 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { partPath } from './files/part-file.ts';
 import { startMicronode, type TestNode } from './testing/micronode.ts';
-import { type Ran, type RunOptions, runHere, runRon, startRon } from './testing/run-ron.ts';
+import { type Ran, type RunOptions, runHere, runRon, startRon, timeForProcesses } from './testing/run-ron.ts';
+
+vi.setConfig(timeForProcesses);
 
 let node: TestNode;
 let folder: string;
@@ -204,7 +206,7 @@ describe('against a real node', () => {
     // Without an action it starts: an idle status would look as if everything had been checked.
     const scrubbed = async () => JSON.parse(await output(['scrub', 'status', '--json']));
     expect(JSON.parse(await output(['scrub', '--json']))).toMatchObject({ running: true });
-    await expect.poll(async () => (await scrubbed()).running, { timeout: 10_000 }).toBe(false);
+    await expect.poll(async () => (await scrubbed()).running, { timeout: 30_000 }).toBe(false);
     expect((await scrubbed()).checked_objects).toBeGreaterThan(0);
     expect(await ron(['scrub'])).toMatchObject({ code: 0, stderr: expect.stringContaining('ron scrub status') });
     const help = (await ron(['scrub', '--help'])).stdout;

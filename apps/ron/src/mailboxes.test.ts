@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { startMicronode, type TestNode } from './testing/micronode.ts';
-import { type Ran, type RunOptions, runHere, startRon } from './testing/run-ron.ts';
+import { type Ran, type RunOptions, runHere, startRon, timeForProcesses } from './testing/run-ron.ts';
+
+vi.setConfig(timeForProcesses);
 
 let node: TestNode;
 
@@ -112,7 +114,7 @@ describe('mailboxes of a real node', () => {
     for (const body of ['a', 'b', 'c']) {
       await output(['send', 'dead', body, '--ttl', '1ms', '--dead-letter-on-expiry']);
     }
-    await expect.poll(async () => (await json(['dlq', 'dead'])).length, { timeout: 10_000 }).toBe(3);
+    await expect.poll(async () => (await json(['dlq', 'dead'])).length, { timeout: 30_000 }).toBe(3);
     const [{ id }] = await json(['dlq', 'dead']);
     expect(await json(['dlq', 'dead', 'purge', id, '--dry-run'])).toMatchObject([{ dry_run: true, id }]);
     expect(await json(['dlq', 'dead', 'purge', id])).toEqual([{ box: 'dead', purged: 1, left: 2 }]);
@@ -126,9 +128,9 @@ describe('mailboxes of a real node', () => {
     lines.on('line', (line) => seen.push(line));
     await output(['send', 'terminals', 'one']);
     await output(['send', 'terminals', 'two']);
-    await expect.poll(() => seen, { timeout: 20_000 }).toEqual(['one', 'two']);
+    await expect.poll(() => seen, { timeout: 30_000 }).toEqual(['one', 'two']);
     await expect
-      .poll(async () => (await json(['stats', 'terminals']))[0], { timeout: 10_000 })
+      .poll(async () => (await json(['stats', 'terminals']))[0], { timeout: 30_000 })
       .toMatchObject({ acked: 2 });
     child.kill('SIGINT');
     expect([await ended, await said]).toEqual([[130, null], 'interrupted\n']);

@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { startMicronode } from './testing/micronode.ts';
-import { runHere } from './testing/run-ron.ts';
+import { runHere, timeForProcesses } from './testing/run-ron.ts';
 import { temporaryFolder } from './testing/temporary-folder.ts';
+
+vi.setConfig(timeForProcesses);
 
 it('from the first administrator to a log that proves every step, with the node switched off', async () => {
   const folder = temporaryFolder(onTestFinished);

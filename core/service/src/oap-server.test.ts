@@ -7,7 +7,8 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { OapLink } from './bind-oap-client.ts';
 import { bindOapServer } from './bind-oap-server.ts';
 import { readWhole } from './bodies.ts';
-import { testHost } from './testing/echo-service.ts';
+import type { DispatcherOptions } from './dispatcher.ts';
+import { principal, testHost } from './testing/echo-service.ts';
 import { type AnyHandler, startPipeline } from './testing/pipeline.ts';
 import { silence } from './testing/silence.ts';
 import { loadCompiler } from './validators.ts';
@@ -19,10 +20,13 @@ const address: NetAddress = { kind: 'tcp', host: '127.0.0.1', port: 9_000 };
 type AnyPeer = Record<string, (input: unknown, options?: unknown) => Promise<{ output: unknown; body: ByteStream }>>;
 
 /** A pipeline behind OAP and a link to it, in one simulated world. */
-async function start(operations: Readonly<Record<string, Partial<Operation> & { readonly handler: AnyHandler }>>) {
+async function start(
+  operations: Readonly<Record<string, Partial<Operation> & { readonly handler: AnyHandler }>>,
+  options: Partial<DispatcherOptions> = {},
+) {
   const env = createSimEnv({ seed: 1 });
   const host = testHost({ env });
-  const { dispatcher, contract } = startPipeline(operations, { env, metrics: host.metrics });
+  const { dispatcher, contract } = startPipeline(operations, { env, metrics: host.metrics, ...options });
   const run = <T>(work: Promise<T>) => env.scheduler.settle(work);
   const listener = await run(
     bindOapServer({
@@ -107,6 +111,29 @@ describe('what never comes', () => {
 });
 
 describe('a caller that leaves', () => {
+  test('while it is asked who it is: its handler finds that nobody waits', async () => {
+    const asked = Promise.withResolvers<void>();
+    const known = Promise.withResolvers<ReturnType<typeof principal>>();
+    const authenticate = () => {
+      asked.resolve();
+      return known.promise;
+    };
+    let aborted: boolean | undefined;
+    const handler: AnyHandler = (_input, { context }) => {
+      aborted = context.signal.aborted;
+      return {};
+    };
+    const { run, peer, link, env } = await start({ op: { handler } }, { authenticator: { authenticate } });
+    const call = peer['op']!({}).catch(() => undefined);
+    await run(asked.promise);
+    await run(link[Symbol.asyncDispose]());
+    await env.scheduler.runFor(1_000);
+    known.resolve(principal(() => true));
+    await run(call);
+    await env.scheduler.runFor(1_000);
+    expect(aborted).toBe(true);
+  });
+
   test('in the middle of its body: the handler gets an error, never a body that ends short', async () => {
     let outcome: unknown;
     const { run, peer, link, dispatcher, env } = await start({

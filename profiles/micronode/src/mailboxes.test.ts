@@ -162,7 +162,7 @@ describe('over HTTP', () => {
     }
     // Who leaves is let go of on every level.
     for (const service of ['gateway', 'mailbox'])
-      await expect.poll(() => started.metrics.read('inflight', { service })).toBe(0);
+      await expect.poll(() => started.metrics.read('inflight', { service }), { timeout: 30_000 }).toBe(0);
     expect(text).toMatch(/^data: ?\{.*"body":"pushed"/m);
   });
 

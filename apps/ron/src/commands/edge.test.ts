@@ -1,8 +1,10 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runRon, startRon } from '../testing/run-ron.ts';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { runRon, startRon, timeForProcesses } from '../testing/run-ron.ts';
+
+vi.setConfig(timeForProcesses);
 
 let origin: http.Server;
 let asked = 0;

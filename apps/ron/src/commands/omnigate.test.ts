@@ -3,8 +3,10 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { afterAll, describe, expect, it } from 'vitest';
-import { runHere, startRon } from '../testing/run-ron.ts';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { runHere, startRon, timeForProcesses } from '../testing/run-ron.ts';
+
+vi.setConfig(timeForProcesses);
 
 const main = join(import.meta.dirname, '..', '..', '..', '..', 'profiles', 'micronode', 'src', 'main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'ron-omnigate-'));
@@ -44,9 +46,7 @@ async function node(name: string): Promise<Node> {
 }
 
 describe('ron omnigate, as a process in front of two nodes', () => {
-  it('passes calls on, keeps answering when one node is killed, and stops when asked', {
-    timeout: 60_000,
-  }, async () => {
+  it('passes calls on, keeps answering when one node is killed, and stops when asked', async () => {
     // Two nodes that check the same capabilities: the second gets a copy of the first's keys.
     await stop((await node('a')).child);
     mkdirSync(join(folder, 'b'), { mode: 0o700 });
@@ -72,8 +72,9 @@ describe('ron omnigate, as a process in front of two nodes', () => {
       expect(await response.text()).toBe('the object');
     }
     expect([...statuses]).toEqual([200]);
-    const metrics = await (await fetch(`${url}/metrics`)).text();
-    expect(metrics).toContain('omnigate_backend_phase{backend="a",phase="ejected"} 1');
+    // How soon the system ends a process that was killed is its own affair.
+    const metrics = async () => (await fetch(`${url}/metrics`)).text();
+    while (!(await metrics()).includes('omnigate_backend_phase{backend="a",phase="ejected"} 1'));
     front.kill('SIGTERM');
     expect(await ended).toBe(130);
   });

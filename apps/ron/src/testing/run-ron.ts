@@ -4,6 +4,12 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { runLine } from '../run-line.ts';
 
+/**
+ * For `vi.setConfig`, where tests start processes: each begins with reading all of its source, and on a machine that is busy
+ * with something else a few of them take more than the minute that other tests have.
+ */
+export const timeForProcesses = { testTimeout: 300_000, hookTimeout: 300_000 };
+
 const launcher = join(import.meta.dirname, '..', '..', 'bin', 'ron.js');
 
 export interface Ran {

@@ -137,6 +137,7 @@ export class ClientExchange implements PoolUser, ResponseEvents {
 
   answered(head: ResponseHead): void {
     clearTimeout(this.#timer);
+    this.#upload?.answered();
     this.#answer = head;
     const { socket } = this.#connection as ClientConnection;
     this.#body = new ClientBody(socket, this.#owner.watch, head.length);

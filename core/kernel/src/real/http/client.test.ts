@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { HttpHeaders } from '../../env/http.ts';
@@ -103,6 +104,24 @@ describe('what is said', () => {
   });
 });
 
+test('content that was held back stays here when the origin answers without it', async () => {
+  let asked = false;
+  const body = {
+    [Symbol.asyncIterator]: () => {
+      asked = true;
+      return { next: () => Promise.resolve({ done: true as const, value: undefined }) };
+    },
+  };
+  // Longer than the content is held back for an origin that says nothing.
+  const { client } = await serve((socket) => {
+    socket.write('HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n');
+    setTimeout(() => socket.write('0\r\n\r\n'), 1_100);
+  });
+  const fieldLines = ['Content-Length', '5', 'Expect', '100-continue'];
+  expect(await ask(client, { method: 'PUT', body, fieldLines })).toMatchObject({ status: 403, body: 'no' });
+  expect(asked).toBe(false);
+});
+
 describe('what is heard', () => {
   test('repeated fields, interim responses and trailers', async () => {
     const { client } = await serve((socket) => {
@@ -148,12 +167,13 @@ describe('what fails', () => {
   });
 
   test('nobody listens', async () => {
-    const { client, sockets, port } = await serve(answering);
-    for (const socket of sockets) socket.destroy();
-    for (const each of open.splice(0)) each.close();
-    const other = createHttpClient({ origin: { secure: false, host: '127.0.0.1', port } });
+    // The port of a client: as long as it is connected nobody else can have it.
+    const { port } = await serve(answering);
+    const holder = net.connect(port, '127.0.0.1');
+    await once(holder, 'connect');
+    const other = createHttpClient({ origin: { secure: false, host: '127.0.0.1', port: holder.localPort! } });
     expect(await failure(ask(other))).toBe('ECONNREFUSED');
-    client.close();
+    holder.destroy();
   });
 
   test('each deadline: for a connection, for the head, for progress of the body', async () => {

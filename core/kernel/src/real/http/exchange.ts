@@ -7,6 +7,13 @@ import type { ProgressWatch } from './progress.ts';
 import { type BodyOwner, RequestBody } from './request-body.ts';
 import { flatten } from './respond.ts';
 
+/** Not after the head of the final response: it would stand in the middle of its content. */
+function sendContinue(response: ServerResponse): boolean {
+  if (response.headersSent) return false;
+  response.writeContinue();
+  return true;
+}
+
 /** One request and its response. */
 export class Exchange implements HttpRequest {
   readonly method: string;
@@ -43,7 +50,7 @@ export class Exchange implements HttpRequest {
       ? new RequestBody(
           message,
           { watch: owner.watch, bodyTimedOut: () => owner.bodyTimedOut(this), giveWay: () => connection.giveWay() },
-          continueOwed ? () => response.writeContinue() : undefined,
+          continueOwed ? () => sendContinue(response) : undefined,
         )
       : emptyBody;
   }

@@ -55,6 +55,18 @@ describe('what is refused before the handler', () => {
     expect((await seen.promise).headers['x-a']).toBe(Array.from({ length: 99 }, () => 'b').join(', '));
   });
 
+  test('a client that asks for a tunnel, or for nothing at all, and resets takes nothing with it', async () => {
+    const port = await serve(hello);
+    for (const words of ['CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n', 'GET\r\n\r\n', `${get}Expect: b\r\n\r\n`]) {
+      for (let i = 0; i < 10; i++) {
+        const { socket } = new RawClient(port).say(words);
+        await new Promise((resolve) => socket.once('connect', resolve));
+        socket.resetAndDestroy();
+      }
+      await new RawClient(port).say(`${get}\r\n`).until((heard) => heard.endsWith('hello'));
+    }
+  });
+
   test('a client that does not finish its headers in time', async () => {
     const client = new RawClient(await serve(hello, { headerTimeMs: 100 })).say('GET / HTTP/1.1\r\nHost:');
     expect(await client.untilEnd()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"header_timeout"/);
@@ -86,7 +98,7 @@ describe('what is refused before the handler', () => {
 
   test('at a cap the connection that has been idle longest makes room, whatever came last', async () => {
     for (const changes of [{ connectionsMax: 3 }, { connectionsPerAddressMax: 3 }]) {
-      const port = await serve(hello, changes);
+      const port = await serve(hello, { ...changes, keepAliveIdleMs: 60_000 });
       const clients = [new RawClient(port), new RawClient(port), new RawClient(port)];
       for (const client of clients) await client.say(`${get}\r\n`).until((heard) => heard.endsWith('hello'));
       // The first is now the one that was used last.

@@ -62,6 +62,25 @@ describe('request bodies', () => {
     expect(heard).toMatch(/403 Forbidden[\s\S]*connection: close/i);
   });
 
+  test('100 Continue does not come once the response has begun', async () => {
+    const port = await serve((request) => ({
+      status: 200,
+      headers: {},
+      body: (async function* answer() {
+        yield text('begun');
+        yield text(`got ${await readAll(request)}`);
+      })(),
+    }));
+    const head = 'PUT /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n';
+    const client = new RawClient(port).say(head);
+    await client.until((heard) => heard.includes('begun'));
+    client.say('abc');
+    expect(await client.until((heard) => heard.endsWith('0\r\n\r\n'))).toMatch(
+      /^HTTP\/1\.1 200 [\s\S]*begun[\s\S]*got 3/,
+    );
+    expect(client.heard).not.toContain('100 Continue');
+  });
+
   test('another expectation is refused', async () => {
     const client = new RawClient(await serve(hello)).say('GET / HTTP/1.1\r\nHost: a\r\nExpect: miracle\r\n\r\n');
     expect(await client.untilEnd()).toContain('"malformed"');

@@ -22,11 +22,11 @@ export class RequestBody implements ByteStream, AsyncIterator<Uint8Array, undefi
   readonly #message: IncomingBytes;
   readonly #owner: BodyOwner;
   readonly #pieces: ArrivingPieces;
-  #sendContinue: (() => void) | undefined;
+  #sendContinue: (() => boolean) | undefined;
   #started = false;
 
-  /** `sendContinue` is present when the client waits for it. */
-  constructor(message: IncomingBytes, owner: BodyOwner, sendContinue: (() => void) | undefined) {
+  /** `sendContinue` is present when the client waits for it. False: it is too late, and the client may send nothing. */
+  constructor(message: IncomingBytes, owner: BodyOwner, sendContinue: (() => boolean) | undefined) {
     this.#message = message;
     this.#pieces = new ArrivingPieces(message);
     this.#owner = owner;
@@ -82,8 +82,7 @@ export class RequestBody implements ByteStream, AsyncIterator<Uint8Array, undefi
 
   #begin(): void {
     this.#started = true;
-    this.#sendContinue?.();
-    this.#sendContinue = undefined;
+    if (this.#sendContinue?.() === true) this.#sendContinue = undefined;
     this.#message.on('data', (bytes: Buffer) => {
       this.#owner.arrived?.(bytes.byteLength);
       this.#pieces.take(bytes);

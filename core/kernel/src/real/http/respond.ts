@@ -174,7 +174,8 @@ export function lingerAtEnd(socket: net.Socket): void {
     if (ending) return;
     ending = true;
     socket.end();
-    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    // After a turn of the loop that was longer, what the client did in time is seen first.
+    const timer = setTimeout(() => setImmediate(() => socket.destroy()), lingerMs);
     timer.unref();
     socket.once('end', () => socket.destroy());
     socket.once('close', () => clearTimeout(timer));
@@ -183,6 +184,8 @@ export function lingerAtEnd(socket: net.Socket): void {
 
 /** A response for a connection whose requests cannot be parsed any more. */
 export function writeRaw(socket: net.Socket, result: HttpResponse): void {
+  // Such a socket may have nobody else who listens, and its client may be gone: nothing is left to tell it.
+  socket.on('error', () => undefined);
   const body = result.body instanceof ResidentBody ? result.body.bytes : result.body;
   const bytes = body instanceof Uint8Array ? body : new Uint8Array(0);
   let head = `HTTP/1.1 ${result.status} ${STATUS_CODES[result.status] ?? ''}\r\n`;

@@ -109,10 +109,7 @@ class HttpServer implements HttpListener {
     server.on('connection', (socket: net.Socket) => {
       // Refused before there is a parser: a connection over the cap costs one write.
       if (this.#admit(socket) !== undefined) parse?.call(server, socket);
-      else {
-        socket.on('error', () => undefined); // A refused client may reset: nothing is left to tell it.
-        this.#refuseRaw('over_capacity', socket);
-      }
+      else this.#refuseRaw('over_capacity', socket);
     });
   }
 

@@ -50,12 +50,17 @@ export class Turns {
   #hasNewcomer = false;
   #isMarked = false;
   #probes = 0;
+  readonly #nowMs: () => number;
+
+  constructor(nowMs = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   connected(): void {
     this.#clients += 1;
     this.#turnMs = newcomerTurnMs;
     this.#hasNewcomer = true;
-    this.#mark(performance.now());
+    this.#mark(this.#nowMs());
   }
 
   disconnected(): void {
@@ -78,7 +83,7 @@ export class Turns {
   /** Ahead of all others, but for those who ask so often that it would keep the others waiting: they stand in line. */
   takeProbe(run: Task, address: string): void {
     this.#probes += 1;
-    this.#mark(performance.now());
+    this.#mark(this.#nowMs());
     if (this.#probes <= probesMax) run(0);
     else this.take(run, address);
   }
@@ -89,7 +94,7 @@ export class Turns {
       run(0);
       return;
     }
-    const nowMs = performance.now();
+    const nowMs = this.#nowMs();
     this.#mark(nowMs);
     if (this.#waiting === 0 && nowMs - this.#startMs < this.#turnMs) {
       run(0);
@@ -113,7 +118,7 @@ export class Turns {
       this.#turnMs = this.#hasNewcomer ? newcomerTurnMs : turnMs;
       this.#hasNewcomer = false;
       // What was queued in the meantime has its own time, after the sockets had theirs.
-      this.#startMs = performance.now();
+      this.#startMs = this.#nowMs();
     });
   }
 
@@ -126,9 +131,9 @@ export class Turns {
 
   #runNext(): void {
     this.#booked -= 1;
-    if (this.#waiting > 0 && performance.now() - this.#startMs < this.#turnMs) {
+    if (this.#waiting > 0 && this.#nowMs() - this.#startMs < this.#turnMs) {
       const { run, sinceMs } = this.#next();
-      run(performance.now() - sinceMs);
+      run(this.#nowMs() - sinceMs);
     }
     // Callbacks that are booked from here on belong to the next turn of the loop.
     if (this.#booked === 0 && this.#waiting > 0) this.#nextTurn();
@@ -136,7 +141,7 @@ export class Turns {
 
   #nextTurn(): void {
     const more = Math.min(turnTasksMax, this.#waiting);
-    this.#mark(performance.now());
+    this.#mark(this.#nowMs());
     for (let at = 0; at < more; at += 1) this.#book();
   }
 

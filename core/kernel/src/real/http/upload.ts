@@ -46,6 +46,11 @@ export class Upload implements Transfer {
     else this.proceed();
   }
 
+  /** The origin has answered without it: what was held back so far stays here. RFC 9110, 10.1.1. */
+  answered(): void {
+    if (!this.#begun) this.stop();
+  }
+
   /** The origin wants it, or says nothing. */
   proceed(): void {
     clearTimeout(this.#timer);

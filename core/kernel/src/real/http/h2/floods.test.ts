@@ -13,8 +13,8 @@ afterEach(async () => {
   await closeAll();
 });
 
-function connect(port: number, settings?: Uint8Array): FrameClient {
-  const client = new FrameClient(port, settings);
+function connect(port: number, settings?: Uint8Array, allowHalfOpen = false): FrameClient {
+  const client = new FrameClient(port, settings, allowHalfOpen);
   clients.push(client);
   return client;
 }
@@ -26,6 +26,9 @@ const many = (count: number, make: (index: number) => Uint8Array) =>
 const id = (index: number) => 2 * index + 1;
 const reset = (stream: number) => frame(frameTypes.reset, 0, stream, u32(8));
 const never = () => new Promise<never>(() => undefined);
+
+/** Resets are forgiven, and frames without use judged, by the tick: with this none comes. */
+const noTicks = { progressTickMs: 3_600_000 };
 
 describe('streams', () => {
   test('64 at a time are served, the next is refused, and the connection lives on', async () => {
@@ -49,8 +52,7 @@ describe('streams', () => {
 
   test('as many resets as allowed are borne; one more ends the connection with ENHANCE_YOUR_CALM', async () => {
     const allowed = http2LimitsDefault.resetsPerSecondMax * resetWindowSeconds;
-    // Judged by the tick, of which none comes here.
-    const port = await serve(never, secure, { progressTickMs: 3_600_000 });
+    const port = await serve(never, secure, noTicks);
     const client = connect(port);
     for (let i = 0; i < allowed; i++) client.say(request(id(i), get), reset(id(i)));
     client.say(frame(frameTypes.ping, 0, 0, Buffer.alloc(8)));
@@ -63,15 +65,20 @@ describe('streams', () => {
 
   test('a rapid reset of thousands begins few handlers', async () => {
     let begun = 0;
-    const port = await serve(() => {
-      begun++;
-      return never();
-    }, secure);
+    const port = await serve(
+      () => {
+        begun++;
+        return never();
+      },
+      secure,
+      noTicks,
+    );
     const client = connect(port);
     await client.until(() => client.of(frameTypes.settings).length > 0);
     client.say(many(20_000, (i) => Buffer.concat([request(id(i), get), reset(id(i))])));
     await client.untilEnd();
-    expect(client.goawayCode).toBe(calm);
+    // It is told once, and not for each of its frames.
+    expect(client.of(frameTypes.goaway).map(({ payload }) => payload.readUInt32BE(4))).toEqual([calm]);
     expect(begun).toBeLessThan(2 * http2LimitsDefault.resetsPerSecondMax * resetWindowSeconds);
   });
 
@@ -79,10 +86,14 @@ describe('streams', () => {
     // More bytes than announced: the server must reset the stream. RFC 9113, 8.1.1; CVE-2025-8671.
     const announced = head('PUT', '/', [['content-length', '1']]);
     let begun = 0;
-    const port = await serve(() => {
-      begun++;
-      return never();
-    }, secure);
+    const port = await serve(
+      () => {
+        begun++;
+        return never();
+      },
+      secure,
+      noTicks,
+    );
     const client = connect(port);
     for (let i = 0; i < 2_000 && !client.ended; i++) {
       client.say(request(id(i), announced, false), frame(frameTypes.data, 0, id(i), text('ab')));
@@ -250,16 +261,38 @@ describe('slow ones', () => {
     expect(client.bodyOf(1).toString()).toContain('body_timeout');
   });
 
-  test('a connection without a request, a header block that never ends, and an idle one are closed', async () => {
-    const port = await serve(hello, { ...secure, headerTimeMs: 200, keepAliveIdleMs: 100 });
+  test('a connection without a request and a header block that never ends are closed', async () => {
+    const port = await serve(hello, { ...secure, headerTimeMs: 200 });
     await connect(port).untilEnd();
     await connect(port)
       .say(frame(frameTypes.headers, 1, 1, get))
       .untilEnd();
-    const idle = connect(port).say(request(1, get));
-    await idle.untilEnd();
+  });
+
+  test('an idle connection is closed after its response', async () => {
+    const idle = connect(await serve(hello, { ...secure, headerTimeMs: 60_000, keepAliveIdleMs: 100 }));
+    await idle.say(request(1, get)).untilEnd();
     expect(idle.bodyOf(1).toString()).toBe('hello');
     expect(idle.goawayCode).toBe(0);
+  });
+
+  test.each([
+    ['before its first request', []],
+    ['after it', [request(1, get)]],
+  ])('a client that said farewell %s and keeps its socket is cut off', async (_name, first) => {
+    const limits = { ...secure, headerTimeMs: 1_000, keepAliveIdleMs: 100 };
+    const client = connect(await serve(hello, limits), undefined, true);
+    let gone = false;
+    client.socket.once('close', () => {
+      gone = true;
+    });
+    client.say(...first, frame(frameTypes.goaway, 0, 0, Buffer.alloc(8)));
+    await client.untilEnd();
+    // Only who writes learns that nobody is there.
+    while (!gone) {
+      client.say(Buffer.alloc(1));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   });
 
   test('half a handshake is given up after the time for headers', async () => {

@@ -9,6 +9,11 @@ const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR } = http2.constants;
 
 /** Between a GOAWAY and the end of its socket, so that the client can read why. */
 const lingerMs = 200;
+/**
+ * The same after the last response. A socket that ends while its client still writes, as one of HTTP/2 does while it reads,
+ * is reset, and what lies in between is lost: most clients are done, and close, much sooner.
+ */
+const farewellMs = 2_000;
 /** Our count comes first, and says ENHANCE_YOUR_CALM; the library's own would leave the socket open. */
 const libraryResetBurst = 1_000_000;
 /** Pairs that the library keeps: what is one field too many still gets an answer with an envelope. */
@@ -25,6 +30,7 @@ export class Session {
   readonly #socket: tls.TLSSocket;
   #idle: NodeJS.Timeout;
   #over = false;
+  #isLingering = false;
 
   constructor(ports: SessionPorts, socket: tls.TLSSocket, connection: Connection) {
     this.ports = ports;
@@ -49,7 +55,7 @@ export class Session {
     if (this.#over) return;
     this.#over = true;
     this.#session.close();
-    if (this.connection.pending === 0) this.#linger();
+    if (this.connection.pending === 0) this.#linger(lingerMs);
   }
 
   /** Called once in `ms`: whether the client's frames bring more than work. */
@@ -61,17 +67,14 @@ export class Session {
 
   /** RFC 9113, 7: ENHANCE_YOUR_CALM. */
   calmDown(): void {
-    if (this.#over && this.#session.destroyed) return;
-    this.#over = true;
-    this.#session.goaway(NGHTTP2_ENHANCE_YOUR_CALM);
-    this.#linger();
+    this.#goAway(NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   streamEnded(wasReset: boolean): void {
     const { connection } = this;
     connection.done();
     if (connection.pending === 0) {
-      if (this.#over) this.#linger();
+      if (this.#over) this.#linger(farewellMs);
       else this.#armIdle();
     }
     if (wasReset && !this.budget.reset()) this.calmDown();
@@ -107,14 +110,23 @@ export class Session {
   }
 
   #onIdle(): void {
-    if (this.connection.pending > 0) return;
-    this.#over = true;
-    this.#session.goaway(NGHTTP2_NO_ERROR);
-    this.#linger();
+    if (this.connection.pending === 0) this.#goAway(NGHTTP2_NO_ERROR);
   }
 
-  #linger(): void {
-    const timer = setTimeout(() => this.connection.wire.destroy(), lingerMs);
+  /** Once, whatever else comes. */
+  #goAway(code: number): void {
+    this.#over = true;
+    if (this.#isLingering) return;
+    // After the client's own GOAWAY the session is gone, while its socket stays for as long as the client likes.
+    if (!this.#session.destroyed) this.#session.goaway(code);
+    this.#linger(lingerMs);
+  }
+
+  #linger(ms: number): void {
+    if (this.#isLingering) return;
+    this.#isLingering = true;
+    // After a turn of the loop that was longer, what the client did in time is seen first.
+    const timer = setTimeout(() => setImmediate(() => this.connection.wire.destroy()), ms);
     this.connection.onClose(() => clearTimeout(timer));
   }
 }

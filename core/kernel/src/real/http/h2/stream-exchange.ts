@@ -96,8 +96,13 @@ export class StreamExchange implements HttpRequest {
 
   inform(status: number, headers: HttpHeaders): void {
     const { stream } = this;
-    if (this.#answered || stream.headersSent || stream.destroyed) return;
+    if (this.#answered || stream.headersSent || stream.destroyed || stream.closed) return;
     stream.additionalHeaders(headOf(status, headers));
+  }
+
+  #sendContinue(): boolean {
+    this.inform(100, {});
+    return true;
   }
 
   onAbort(callback: () => void): void {
@@ -127,7 +132,7 @@ export class StreamExchange implements HttpRequest {
         bodyTimedOut: () => this.bodyTimedOut(),
         arrived: (bytes) => session.budget.data(bytes),
       },
-      expectsContinue && !stream.destroyed ? () => stream.additionalHeaders({ ':status': 100 }) : undefined,
+      expectsContinue ? () => this.#sendContinue() : undefined,
     );
   }
 

@@ -1,3 +1,4 @@
+import net from 'node:net';
 import tls from 'node:tls';
 
 /** For tests: an HTTP/2 client that sends the frames that it is told and keeps those that it gets. RFC 9113, 4.1. */
@@ -64,9 +65,10 @@ export class FrameClient {
   #bytes = Buffer.alloc(0);
   #wake: (() => void) | undefined;
 
-  /** `settings` is the payload of the first SETTINGS frame. */
-  constructor(port: number, settings: Uint8Array = Buffer.alloc(0)) {
-    this.socket = tls.connect({ port, host: '127.0.0.1', ALPNProtocols: ['h2'], rejectUnauthorized: false });
+  /** `settings` is the payload of the first SETTINGS frame. With `allowHalfOpen` it does not end when the server does. */
+  constructor(port: number, settings: Uint8Array = Buffer.alloc(0), allowHalfOpen = false) {
+    const socket = net.connect({ port, host: '127.0.0.1', allowHalfOpen });
+    this.socket = tls.connect({ socket, ALPNProtocols: ['h2'], rejectUnauthorized: false });
     this.socket.on('data', (bytes: Buffer) => this.#take(bytes));
     for (const event of ['end', 'close', 'error'] as const) {
       this.socket.on(event, () => {
