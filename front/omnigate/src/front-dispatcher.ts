@@ -37,7 +37,6 @@ export interface FrontParts {
 
 /** An operation with what the front knows of it, found once at start. */
 export interface FrontOperation {
-  readonly name: string;
   /** `gateway.get`, for logs and metrics. */
   readonly label: string;
   readonly operation: Operation;
@@ -77,7 +76,6 @@ export class FrontDispatcher implements Dispatcher {
     for (const [name, operation] of Object.entries(contract.operations)) {
       const label = `${contract.name}.${name}`;
       this.#operations.set(name, {
-        name,
         label,
         operation,
         takesBody: operation.body === 'in' || operation.body === 'both',

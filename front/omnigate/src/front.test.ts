@@ -1,9 +1,10 @@
-import { createRealEnv } from '@ron/kernel/real';
 import { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
 import { httpServerLimits } from '@ron/service';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
+  createOrderlyEnv,
+  patient,
   readOutput,
   silentLog,
   someAddress,
@@ -15,7 +16,7 @@ import {
   until,
 } from './fixtures/gateways.ts';
 
-const env = createRealEnv();
+const env = createOrderlyEnv();
 const opened: { close(): Promise<void> | void }[] = [];
 afterEach(async () => {
   for (const { close } of opened.splice(0).reverse()) await close();
@@ -28,7 +29,7 @@ async function gateway(handlers = {}): Promise<TestGateway> {
 }
 
 async function front(gateways: readonly TestGateway[], settings = {}): Promise<TestFront> {
-  const started = startFront(env, gateways, settings);
+  const started = startFront(env, gateways, { ...patient, ...settings });
   opened.push({ close: () => started[Symbol.dispose]() });
   await until(() => started.backends.all.every((backend) => backend.takesCalls));
   return started;
@@ -66,10 +67,10 @@ describe('a call through the front', () => {
     expect(new TextDecoder().decode(read!.credential.token as Uint8Array)).toBe('acme');
     expect(read).toMatchObject({ corrId: 'corr-of-caller', traceparent });
     expect(read!.timeoutMs).toBeLessThanOrEqual(30_000);
-    await f.ask('set_name', { ...setName, idempotencyKey: 'once', timeoutMs: 700 });
+    await f.ask('set_name', { ...setName, idempotencyKey: 'once', timeoutMs: 20_000 });
     const [change] = askedFor(a, 'set_name');
     expect(change!.idempotencyKey).toBe('once');
-    expect(change!.timeoutMs).toBeLessThanOrEqual(700);
+    expect(change!.timeoutMs).toBeLessThanOrEqual(20_000);
     expectQuiet(f);
   });
 
@@ -142,14 +143,16 @@ describe('a backend that goes away', () => {
   test('that drains gets nothing more, and what it refuses for that goes to another', async () => {
     const a = await gateway({ set_name: () => ({}) });
     const b = await gateway({ set_name: () => ({}) });
-    const f = await front([a, b]);
+    // Their shares stay equal for longer than this takes.
+    const f = await front([a, b], { slow_start_ms: 600_000 });
+    await textOf((await f.ask('get', get)).body);
     void a.dispatcher.drain();
     for (let calls = 0; calls < 8; calls += 1) {
       await f.ask('set_name', { ...setName, idempotencyKey: `k${calls}` });
     }
     expect(askedFor(b, 'set_name')).toHaveLength(8);
     expect(f.backends.all[0]!.health.phase).toBe('draining');
-    expect(askedFor(a, 'set_name').length).toBeLessThanOrEqual(1);
+    expect(askedFor(a, 'set_name')).toHaveLength(1);
   });
 
   test('is not asked twice for messages: nobody knows whether they are leased', async () => {
@@ -241,7 +244,7 @@ describe('a backend that goes away', () => {
     await until(() => f.backends.all[1]!.takesCalls);
     for (let calls = 0; calls < 8; calls += 1) await f.ask('set_name', { ...setName, idempotencyKey: `k${calls}` });
     expect(askedFor(b, 'set_name')).toHaveLength(8);
-    expect(f.backends.all[0]!.health.phase).toBe('draining');
+    await until(() => f.backends.all[0]!.health.phase === 'draining');
     release.resolve();
     expect(await running).toMatch(/^not_found/);
     await closed;
@@ -336,7 +339,7 @@ describe('the front itself', () => {
     expectQuiet(f);
   });
 
-  test('passes 64 MiB each way and holds little of it', { timeout: 20_000 }, async () => {
+  test('passes 64 MiB each way and holds little of it', async () => {
     const pieces = 1_024;
     const piece = new Uint8Array(65_536).fill(7);
     let sent = 0;

@@ -14,4 +14,4 @@ export {
 } from './sources/http-source.ts';
 export { createStorageSource, type StorageReads } from './sources/storage-source.ts';
 export { type DiskBodies, openDiskBodies } from './store/disk-bodies.ts';
-export { type EdgeCacheOptions, EdgeConfig, type EdgeEngines, edge } from './verified-service.ts';
+export { type EdgeCacheOptions, EdgeConfig, type EdgeEngines, type EdgeFarOptions, edge } from './verified-service.ts';

@@ -5,6 +5,7 @@ import { type Static, Type } from 'typebox';
 import { GroupCache } from './groups/group-cache.ts';
 import type { GroupSource } from './groups/source.ts';
 import { CachedObjects } from './objects/cached-objects.ts';
+import { FarObjects } from './objects/far-objects.ts';
 import { type NearMemory, NearObjects } from './objects/near-objects.ts';
 import type { ObjectBytes } from './objects/object-bytes.ts';
 import { createPackExport } from './operations/pack-export.ts';
@@ -37,8 +38,15 @@ export type EdgeConfig = Static<typeof EdgeConfig>;
 
 /** The profile says which of the two. */
 export type EdgeEngines =
-  /** Storage is in the same process: its memory is read, and nothing is kept twice. */
-  { readonly near: NearMemory } | { readonly cache: EdgeCacheOptions };
+  /** Storage is in the same process: its memory is read, and nothing is kept twice. What it has not, `far` may have. */
+  { readonly near: NearMemory; readonly far?: EdgeFarOptions } | { readonly cache: EdgeCacheOptions };
+
+export interface EdgeFarOptions {
+  /** Of the RAM in which groups of others are kept, at least 4 MiB. */
+  readonly bytesMax: number;
+  /** Asked in this order. */
+  readonly sources: readonly GroupSource[];
+}
 
 export interface EdgeCacheOptions {
   /** Of the RAM tier, at least 4 MiB. */
@@ -84,7 +92,11 @@ export const edge = defineService<typeof edgeContract, typeof EdgeConfig, typeof
 type EdgePorts = Ports<EdgeConfig, typeof uses, EdgeEngines>;
 
 async function openObjects({ engines, env, metrics, peers }: EdgePorts): Promise<ObjectBytes> {
-  if ('near' in engines) return new NearObjects(engines.near, peers.storage);
+  if ('near' in engines) {
+    const near = new NearObjects(engines.near, peers.storage);
+    if (engines.far === undefined) return near;
+    return new FarObjects(near, new CachedObjects(new GroupCache({ env, ...engines.far, metrics })));
+  }
   const { bytesMax, disk: place, sources = [] } = engines.cache;
   const disk = place === undefined ? undefined : await DiskTier.open({ env, ...place, metrics });
   const all = [createStorageSource(peers.storage, env), ...sources];

@@ -109,6 +109,28 @@ describe('the manifest store', () => {
     expect(store.cachedBytes).toBe(0);
   });
 
+  it('lets a call that ends leave the line, and the next has its turn', async () => {
+    const { storage } = storeOf();
+    const { peer } = storage;
+    const addresses = Array.from({ length: 6 }, (_, seed) => storage.add(manifestOf(seed)));
+    const held = Promise.withResolvers<void>();
+    const stat: typeof peer.stat = (input, options) => held.promise.then(() => peer.stat(input, options));
+    const get: typeof peer.get = (input, options) => peer.get(input, options);
+    const store = new ManifestStore({ ...peer, get, stat }, configOf());
+    const ends = new AbortController();
+    const opened = addresses.map((address, at) =>
+      store.open(address, at === 4 ? { ...contextOf(), signal: ends.signal } : contextOf()),
+    );
+    const late = new RonError('deadline_exceeded', 'late');
+    const left = expect(opened[4]).rejects.toBe(late);
+    ends.abort(late);
+    await left;
+    held.resolve();
+    expect(await opened[5]).toMatchObject({ v: 1 });
+    await Promise.allSettled(opened);
+    expect(storage.calls.filter((call) => call === 'stat')).toHaveLength(5);
+  });
+
   it('keeps within its bytes', async () => {
     const { storage, store, open } = storeOf(2_000);
     for (let seed = 0; seed < 50; seed += 1) {

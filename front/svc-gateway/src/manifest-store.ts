@@ -28,7 +28,8 @@ export class ManifestStore {
   readonly #config: LiveConfig<GatewayConfig>;
   readonly #cache = new LruBytes<Manifest | 'none'>();
   readonly #loading = new Map<string, Promise<Manifest | undefined>>();
-  readonly #waiting: (() => void)[] = [];
+  /** In the order of their coming; bounded by the calls in flight, each of which waits at most once. */
+  readonly #waiting = new Set<() => void>();
   #loads = 0;
 
   constructor(storage: Peer<typeof storageContract>, config: LiveConfig<GatewayConfig>) {
@@ -64,7 +65,7 @@ export class ManifestStore {
   }
 
   async #load(address: string, context: CallContext): Promise<Manifest | undefined> {
-    await this.#enter();
+    await this.#enter(context);
     try {
       const { size } = await this.#storage.stat({ address }, { context });
       const manifest = await this.#read(address, size, context);
@@ -93,18 +94,30 @@ export class ManifestStore {
     }
   }
 
-  /** Bounded by the calls in flight, each of which waits at most once and leaves by its deadline. */
-  async #enter(): Promise<void> {
+  /** Rejects when the call ends first. */
+  async #enter(context: CallContext): Promise<void> {
     if (this.#loads < loadsMax) {
       this.#loads += 1;
       return;
     }
-    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const { signal } = context;
+    signal.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = (): void => {
+      if (this.#waiting.delete(resolve)) reject(signal.reason);
+    };
+    this.#waiting.add(resolve);
+    signal.addEventListener('abort', onAbort, { once: true });
+    await promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
   #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#loads -= 1;
-    else next();
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#loads -= 1;
+      return;
+    }
+    this.#waiting.delete(next);
+    next();
   }
 }

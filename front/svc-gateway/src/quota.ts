@@ -228,7 +228,6 @@ export class Quota implements ByteLedger {
   }
 }
 
-/** What of a call decides about its quota. */
 /** Whose buckets those use who show no capability. No tenant has this name, which is no id. */
 const strangers = 'strangers';
 
@@ -237,6 +236,7 @@ function payerOf(tenant: string, { capabilityId }: Payer['principal']): string {
   return tenant === '' && capabilityId === 'anonymous' ? strangers : tenant;
 }
 
+/** What of a call decides about its quota. */
 export type QuotaQuestion = Pick<Admission, 'tenant' | 'bodyBytes' | 'principal' | 'routeClass'>;
 
 function bucketPair(): BucketPair {

@@ -1,7 +1,6 @@
 import type { Env, Timer } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 import { uuidV7 } from '@ron/service';
-import { deadlineSignal } from '../calls/link-pool.ts';
 import { type Backend, noOap, saidByBackend, saysDraining, speaksNoOap } from './backend.ts';
 
 export interface ProberOptions {
@@ -57,7 +56,8 @@ export class Prober {
     const startMs = env.clock.monotonicMs();
     const grantedMs = timeoutMs();
     const answersBefore = backend.answers;
-    const deadline = deadlineSignal(env.clock, grantedMs);
+    const deadline = new AbortController();
+    const timer = env.clock.after(grantedMs, () => deadline.abort('late'));
     try {
       await backend.ping(uuidV7(env), grantedMs, deadline.signal);
       backend.note({ kind: 'probe_ok' });
@@ -74,7 +74,7 @@ export class Prober {
       const silence = deadline.signal.aborted ? 'it does not answer in time' : 'it cannot be reached';
       backend.note({ kind: 'probe_failed', reason: speaksNoOap(error) ? noOap : silence });
     } finally {
-      deadline.end();
+      timer.cancel();
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { Clock, Env, NetAddress } from '@ron/kernel';
+import type { Env, NetAddress } from '@ron/kernel';
 import { createOapClient, limits, type OapCall, type OapClient, type OapReply } from '@ron/oap';
 import { RonError } from '@ron/proto/errors';
 
@@ -77,11 +77,6 @@ export class LinkPool {
 
   close(): void {
     this.#closed = true;
-    this.drop();
-  }
-
-  /** Closes what is open: the process at the other end is given up. */
-  drop(): void {
     for (const { client } of this.#links.splice(0)) client.close();
   }
 
@@ -137,23 +132,4 @@ export class LinkPool {
 /** Who opened it ahead of need does not need it. */
 function ignoreDial(error: unknown): void {
   if (!(error instanceof Unsent)) throw error;
-}
-
-/** A signal that aborts after `ms` of the given clock, or with `also`. `end` frees what it holds. */
-export function deadlineSignal(
-  clock: Clock,
-  ms: number,
-  also?: AbortSignal,
-): { readonly signal: AbortSignal; readonly end: () => void; abort(reason: unknown): void } {
-  const controller = new AbortController();
-  const abort = (reason: unknown): void => controller.abort(reason);
-  const follow = (): void => abort(also?.reason);
-  if (also?.aborted) follow();
-  also?.addEventListener('abort', follow, { once: true });
-  const timer = Number.isFinite(ms) ? clock.after(Math.max(0, ms), () => abort('late')) : undefined;
-  const end = (): void => {
-    timer?.cancel();
-    also?.removeEventListener('abort', follow);
-  };
-  return { signal: controller.signal, end, abort };
 }

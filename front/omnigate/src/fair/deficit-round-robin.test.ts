@@ -22,7 +22,7 @@ const steps = fc.array(
 
 function start() {
   const robin = new DeficitRoundRobin<Item>({ quantum, debtMax: 1_000 });
-  const lanes = Array.from({ length: 6 }, (_, index) => new Lane<Item>(String(index)));
+  const lanes = Array.from({ length: 6 }, () => new Lane<Item>());
   return { robin, lanes };
 }
 

@@ -281,7 +281,7 @@ export class FairQueue<Room> {
   }
 
   #add(key: string): Lane<Ticket<Room>> {
-    const lane = new Lane<Ticket<Room>>(key);
+    const lane = new Lane<Ticket<Room>>();
     this.#lanes.set(key, lane);
     return lane;
   }

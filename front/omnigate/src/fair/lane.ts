@@ -11,7 +11,6 @@ export interface Waiting {
  * tenant) are served in turn.
  */
 export class Lane<T extends Waiting> {
-  readonly key: string;
   /** What it may still spend in this round; below 0 what it owes. */
   deficit = 0;
   /** The busy period that `deficit` belongs to. */
@@ -26,10 +25,6 @@ export class Lane<T extends Waiting> {
   waiting = 0;
   /** In order of their turn; as many as there are lines with something in them. */
   readonly #lines = new Map<string, T[]>();
-
-  constructor(key: string) {
-    this.key = key;
-  }
 
   push(line: string, item: T): void {
     const items = this.#lines.get(line);

@@ -4,8 +4,9 @@ import { ResidentBody } from '@ron/proto/stream';
 import { createOpsEndpoints } from '@ron/service';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Exchange } from '../fixtures/raw-origin.ts';
-import { type EdgeRig, type RigOptions, startEdge } from '../fixtures/start-edge.ts';
+import { type EdgeRig, type RigOptions, startEdge, textOf } from '../fixtures/start-edge.ts';
 import { warmUrlsMax } from '../handlers/warm.ts';
+import { finishBytesMax } from '../store/growing-body.ts';
 import { createAdminHandler } from './admin-handler.ts';
 
 let edge: EdgeRig;
@@ -98,6 +99,22 @@ describe('purge', () => {
     }
   });
 
+  test('nor is a long part whose head was answered with already', async () => {
+    const length = finishBytesMax + 1;
+    const last = length - 1;
+    let held: Exchange | undefined;
+    edge.origin.script = (exchange) => {
+      held = exchange;
+      const place = `Content-Range: bytes 0-${last}/${2 * length}\r\nContent-Length: ${length}`;
+      exchange.say(`HTTP/1.1 206 Part\r\nCache-Control: max-age=60\r\nETag: "a"\r\n${place}\r\n\r\nx`);
+    };
+    const { body } = await edge.open('/', { headers: { range: `bytes=0-${last}` } });
+    await tell('POST', '/purge', { all: true });
+    held?.say('x'.repeat(last));
+    expect(await textOf(body)).toHaveLength(length);
+    expect(edge.cache.usage).toMatchObject({ entries: 0, flights: 0 });
+  });
+
   test('an absolute URL means the same as its path, and one host where these are kept apart', async () => {
     await wordsOf('/a');
     expect((await tell('POST', '/purge', { url: 'https://www.example/a' })).json).toEqual({ purged: 1 });
@@ -122,17 +139,20 @@ describe('warm-up', () => {
       else if (exchange.target === '/broken') {
         exchange.say('HTTP/1.1 200 OK\r\nCache-Control: max-age=9\r\nContent-Length: 9\r\n\r\nx');
         exchange.hangUp();
-      } else exchange.answer(200, { 'Cache-Control': exchange.target === '/own' ? 'private' : 'max-age=60' }, 'xyz');
+      } else if (exchange.target === '/none') exchange.answer(404, { 'Cache-Control': 'max-age=60' }, 'no');
+      else exchange.answer(200, { 'Cache-Control': exchange.target === '/own' ? 'private' : 'max-age=60' }, 'xyz');
     };
-    const { json } = await tell('POST', '/warm', { urls: ['/a', 'http://x/b', '/own', '/gone', '/broken'] });
+    const { json } = await tell('POST', '/warm', { urls: ['/a', 'http://x/b', '/own', '/gone', '/broken', '/none'] });
     expect(json).toMatchObject({ stored: 2, passed: 1, bytes: 9, left: [] });
     expect(json['failed']).toEqual(
       expect.arrayContaining([
         { url: '/gone', status: 502 },
         { url: '/broken', status: 200 },
+        // Remembered as any client's would be, and told: it is not what was to be warmed.
+        { url: '/none', status: 404 },
       ]),
     );
-    expect(await wordsOf('/a', '/b')).toEqual(['HIT', 'HIT']);
+    expect(await wordsOf('/a', '/b', '/none')).toEqual(['HIT', 'HIT', 'HIT']);
     expect((await tell('POST', '/warm', { urls: ['/a'] })).json).toMatchObject({ stored: 1 });
     expect(edge.origin.requests.filter(({ target }) => target === '/a')).toHaveLength(1);
   });

@@ -12,10 +12,11 @@ const warmMs = 120_000;
 export interface WarmReport {
   /** Responses that were stored, or were there and fresh. */
   readonly stored: number;
-  /** Answered, and by their own word not to be stored. */
+  /** Successes that by their own word are not to be stored. */
   readonly passed: number;
   /** Of all bodies that were read. */
   readonly bytes: number;
+  /** Refused or broken off; or an error of the origin, which may be remembered as such. */
   readonly failed: readonly { readonly url: string; readonly status: number }[];
   /** Not begun within the time of one call. */
   readonly left: readonly string[];
@@ -47,7 +48,7 @@ export async function warm(
       const { host = authority, target } = splitUrl(url);
       const response = await handle(requestFor(target, { ...headers, host }));
       const read = await readBytes(response);
-      if ('refused' in response || read === undefined || response.status >= 500) {
+      if ('refused' in response || read === undefined || response.status >= 400) {
         failed.push({ url, status: response.status });
         continue;
       }

@@ -96,10 +96,15 @@ function freshened(
   received: Received,
 ): HttpResponse | undefined {
   const chosen = chooseFreshened(plan.nominated, (entry) => entry.fields, received.fields);
-  if (chosen === undefined || chosen.isBroken) return undefined;
+  if (chosen === undefined || chosen.isBroken || chosen.removed) return undefined;
+  const body = chosen.content.kind === 'whole' ? chosen.content.body : undefined;
+  // What the 304 forbids to keep still answers this request.
+  body?.retain?.();
   const entry = freshenEntry(edge, inquiry, chosen, chosen === plan.selected, flight, received);
   const status: CacheStatus = { forward: reasonOf(edge, inquiry, plan), forwardStatus: 304, stored: !entry.removed };
-  return replyFromEntry(edge, inquiry, entry, { word: 'REVALIDATED', status });
+  const reply = replyFromEntry(edge, inquiry, entry, { word: 'REVALIDATED', status });
+  body?.release?.();
+  return reply;
 }
 
 /** RFC 9111, 4.3.5. */
@@ -142,7 +147,7 @@ function standInFor(
   selected: Entry | undefined,
   told: CacheStatus,
 ): HttpResponse | undefined {
-  if (selected === undefined || selected.isBroken || selected.outdated) return undefined;
+  if (selected === undefined || selected.isBroken || selected.outdated || selected.removed) return undefined;
   if (!mayStandIn(selected.holding(edge.clock.monotonicMs()), inquiry.directives)) return undefined;
   return replyFromEntry(edge, inquiry, selected, { word: 'STALE', status: { hit: true, ...told } });
 }

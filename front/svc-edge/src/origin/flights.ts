@@ -6,7 +6,7 @@ const aloneMs = 10_000;
 /** Resources that are remembered as such; the oldest goes. */
 const aloneMax = 4096;
 
-/** One request to the origin, from its start until its head has been dealt with. */
+/** One request to the origin, from its start until its head has been dealt with, and what that left to be stored. */
 export class Flight {
   readonly key: string;
   /** Requests that wait for it, its own included. */
@@ -19,6 +19,9 @@ export class Flight {
   failure: unknown;
   /** What waits for it needs more than its head. */
   landsAfter: Promise<void> | undefined;
+  /** Until then it may still store something, and can be overtaken, landed or not. */
+  storesUntil: Promise<void> | undefined;
+  hasLanded = false;
   readonly landed: Promise<void>;
   readonly #abort = new AbortController();
   readonly #land: () => void;
@@ -36,6 +39,7 @@ export class Flight {
 
   /** The head is there, or will not come: whoever waits looks again. */
   land(): void {
+    this.hasLanded = true;
     this.#land();
   }
 
@@ -50,7 +54,7 @@ export class Flight {
   }
 }
 
-/** Requests under way, so that many readers need one. Their number is bounded by that of clients. */
+/** Requests under way, so that many readers need one. Their number is bounded by that of clients, and of connections. */
 export class Flights {
   readonly #joinable = new Map<string, Flight>();
   readonly #byKey = new Map<string, Set<Flight>>();
@@ -80,11 +84,17 @@ export class Flights {
         if (this.#joinable.get(joinKey) === flight) this.#joinable.delete(joinKey);
         if (!flight.kept && flight.failure === undefined) this.#remember(joinKey);
       }
-      const left = this.#byKey.get(key);
-      left?.delete(flight);
-      if (left?.size === 0) this.#byKey.delete(key);
+      // Whoever awaits the landing next finds it gone, unless it still stores something.
+      if (flight.storesUntil === undefined) this.#forget(flight);
+      else void flight.storesUntil.then(() => this.#forget(flight));
     });
     return flight;
+  }
+
+  #forget(flight: Flight): void {
+    const left = this.#byKey.get(flight.key);
+    left?.delete(flight);
+    if (left?.size === 0) this.#byKey.delete(flight.key);
   }
 
   /** Each asks for itself: to wait for an answer that turns out to be nobody else's would only double the time. */
@@ -100,9 +110,10 @@ export class Flights {
     if (this.#alone.size > aloneMax && oldest !== undefined) this.#alone.delete(oldest);
   }
 
+  /** Whose head is awaited. */
   get size(): number {
     let count = 0;
-    for (const flights of this.#byKey.values()) count += flights.size;
+    for (const flights of this.#byKey.values()) for (const { hasLanded } of flights) if (!hasLanded) count += 1;
     return count;
   }
 

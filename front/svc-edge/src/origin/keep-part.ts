@@ -48,6 +48,7 @@ export async function keepPart(
       stored: true,
     },
   );
+  flight.storesUntil = settled.promise;
   // Who waits for the same part gets it from the store, so it must be there first; a long one is not waited for.
   if ((lengthOf(received.fields) ?? Number.POSITIVE_INFINITY) <= finishBytesMax) {
     flight.landsAfter = settled.promise;

@@ -8,6 +8,7 @@ import type { Inquiry } from '../inquiry.ts';
 import type { CacheStatus } from '../rules/cache-status.ts';
 import { isNotModified, passesIfRange } from '../rules/conditions.ts';
 import type { Entry } from '../store/entry.ts';
+import { heldBody } from '../store/held-body.ts';
 import { unknownContent } from './from-origin.ts';
 import { type CacheWord, copyHeaders, markHeaders } from './headers.ts';
 import { multipartOf } from './multipart.ts';
@@ -107,9 +108,11 @@ function rangesOf(
   );
   headers['content-type'] = multipart.type;
   headers['content-length'] = multipart.length;
-  return { status: 206, headers, body: multipart.body };
+  const body = content.kind === 'whole' ? heldBody(content.body, multipart.body) : multipart.body;
+  return { status: 206, headers, body };
 }
 
 function readContent({ content }: Entry, { first, last }: ByteRange): ByteStream {
-  return content.kind === 'whole' ? content.body.read(first, last) : content.body.read(first, last);
+  if (content.kind === 'partial') return content.body.read(first, last);
+  return heldBody(content.body, content.body.read(first, last));
 }

@@ -48,7 +48,7 @@ export class Entry {
   hits = 0;
   /** Somebody is asking the origin about it. */
   refreshing = false;
-  /** Set by what takes it out of the store. */
+  /** Set by what takes it out of the store. A body on disk is gone with it, but for those who hold it. */
   removed = false;
 
   constructor(told: EntryFields) {

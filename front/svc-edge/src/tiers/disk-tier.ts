@@ -1,8 +1,10 @@
 import { type Env, errorCode, type Metrics } from '@ron/kernel';
-import type { Dropped, HeldGroup } from './ram-tier.ts';
+import { openOwnFolder } from '../store/own-folder.ts';
+import { GroupIndex } from './group-index.ts';
+import { type Dropped, entryOverheadBytes, type HeldGroup } from './ram-tier.ts';
 import { type DiskEntry, Segment } from './segment.ts';
 
-/** Groups that wait to be written; what comes while they are this many bytes is not kept. */
+/** Of groups that wait to be written, with what each takes in RAM beside its content; what comes past it is not kept. */
 const queueBytesMax = 8 * 1024 * 1024;
 /** Of a new segment, for what was read in the one that it replaces: eviction always gives room for what is new. */
 const reinsertedShare = 0.5;
@@ -51,15 +53,13 @@ export class DiskTier implements AsyncDisposable {
   readonly #segmentBytes: number;
   readonly #entriesMax: number;
   readonly #segmentEntries: number;
-  readonly #index = new Map<string, Map<number, DiskEntry>>();
+  readonly #index = new GroupIndex();
   readonly #lock: AsyncDisposable;
   readonly #bad;
   readonly #dropped;
   #segments: Segment[] = [];
   #tasks: Task[] = [];
   #queuedBytes = 0;
-  #entries = 0;
-  #bytes = 0;
   #number = 0;
   #pumping: Promise<void> | undefined;
   /** On their way to a segment, new or from an older one. What was purged meanwhile is in it no more. */
@@ -84,22 +84,13 @@ export class DiskTier implements AsyncDisposable {
   static async open(options: DiskTierOptions): Promise<DiskTier> {
     const { env, folder, bytesMax } = options;
     if (bytesMax < 4 * segmentBytesMin) throw new RangeError('a disk tier has at least 4 MiB');
-    await env.disk.makeDirectory(folder);
-    const lock = await env.disk.lock(folder);
-    try {
-      for (const name of await env.disk.list(folder)) {
-        if (name.endsWith('.groups')) await env.disk.remove(`${folder}/${name}`);
-      }
-    } catch (error) {
-      await lock[Symbol.asyncDispose]();
-      throw error;
-    }
+    const lock = await openOwnFolder(env.disk, folder, (name) => name.endsWith('.groups'));
     return new DiskTier(options, lock);
   }
 
   /** Bytes of groups that can be read. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#index.bytes;
   }
 
   /** Bytes of the files, which the budget counts. */
@@ -108,7 +99,7 @@ export class DiskTier implements AsyncDisposable {
   }
 
   get entries(): number {
-    return this.#entries;
+    return this.#index.entries;
   }
 
   get isOn(): boolean {
@@ -122,11 +113,11 @@ export class DiskTier implements AsyncDisposable {
   }
 
   has(address: string, index: number): boolean {
-    return this.#index.get(address)?.has(index) ?? false;
+    return this.#index.get(address, index) !== undefined;
   }
 
   read(address: string, index: number): HeldGroup | undefined {
-    const entry = this.#index.get(address)?.get(index);
+    const entry = this.#index.get(address, index);
     if (entry === undefined) return undefined;
     const bytes = this.#bytesOf(entry);
     if (bytes === undefined) return undefined;
@@ -138,34 +129,34 @@ export class DiskTier implements AsyncDisposable {
 
   add(group: HeldGroup): void {
     if (!this.isOn) return;
-    const known = this.#index.get(group.address)?.get(group.index);
+    const known = this.#index.get(group.address, group.index);
     if (known !== undefined) {
       known.isRead = true;
       return;
     }
-    if (this.#queuedBytes + group.bytes.byteLength > queueBytesMax) {
+    if (this.#queuedBytes + costOf(group) > queueBytesMax) {
       this.#dropped?.inc();
       return;
     }
-    this.#queuedBytes += group.bytes.byteLength;
+    this.#queuedBytes += costOf(group);
     this.#queue({ kind: 'add', group });
   }
 
   /** Unreadable at once; the bytes on disk are overwritten soon after. */
   purge(address: string): Dropped {
-    const before = { entries: this.#entries, bytes: this.#bytes };
+    const before = { entries: this.entries, bytes: this.bytes };
     this.#tasks = this.#tasks.filter((task) => task.kind !== 'add' || task.group.address !== address);
     for (const item of this.#inHand) if (item.entry.address === address) this.#inHand.delete(item);
-    for (const entry of [...(this.#index.get(address)?.values() ?? [])]) {
-      this.#forget(entry);
+    for (const entry of this.#index.allOf(address)) {
+      this.#index.forget(entry);
       this.#queue({ kind: 'erase', entry });
     }
     this.#recountQueue();
-    return { entries: before.entries - this.#entries, bytes: before.bytes - this.#bytes };
+    return { entries: before.entries - this.entries, bytes: before.bytes - this.bytes };
   }
 
   purgeAll(): Dropped {
-    const dropped = { entries: this.#entries, bytes: this.#bytes };
+    const dropped = { entries: this.entries, bytes: this.bytes };
     const segments = this.#reset();
     this.#queue({ kind: 'clear', segments });
     return dropped;
@@ -195,7 +186,7 @@ export class DiskTier implements AsyncDisposable {
         if (task.kind === 'clear') await this.#remove(task.segments);
         else if (task.kind === 'erase') await this.#erase(task.entry);
         else {
-          this.#queuedBytes -= task.group.bytes.byteLength;
+          this.#queuedBytes -= costOf(task.group);
           await this.#write(task.group);
         }
       }
@@ -234,10 +225,7 @@ export class DiskTier implements AsyncDisposable {
       segment.entries.delete(placed);
       return await this.#erase(placed);
     }
-    const groups = this.#index.get(entry.address) ?? new Map<number, DiskEntry>();
-    this.#index.set(entry.address, groups.set(entry.index, placed));
-    this.#entries += 1;
-    this.#bytes += bytes.byteLength;
+    this.#index.add(placed);
   }
 
   /** Makes room first, so that the files never have more bytes than the budget. Undefined: everything was forgotten. */
@@ -247,7 +235,7 @@ export class DiskTier implements AsyncDisposable {
     const saved: Item[] = [];
     while (this.#isFull()) {
       const oldest = this.#segments.shift()!;
-      this.#save(oldest, saved);
+      await this.#save(oldest, saved);
       await oldest.remove(disk);
       if (generation !== this.#generation) return undefined;
     }
@@ -262,14 +250,21 @@ export class DiskTier implements AsyncDisposable {
     return generation === this.#generation ? segment : undefined;
   }
 
-  /** Takes out of a segment that goes what was read in it, as far as half of the next one stays free. */
-  #save(oldest: Segment, saved: Item[]): void {
+  /**
+   * Takes out of a segment that goes what was read in it, as far as half of the next one stays free. This may be
+   * megabytes, so each group is read without holding up the loop, and is there for its readers until then.
+   */
+  async #save(oldest: Segment, saved: Item[]): Promise<void> {
     let room = this.#segmentBytes * reinsertedShare - saved.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    const generation = this.#generation;
     for (const entry of oldest.entries) {
+      if (generation !== this.#generation) return;
       const hasRoom = room >= entry.lengthBytes && saved.length < this.#segmentEntries * reinsertedShare;
-      const bytes = entry.isRead && hasRoom ? this.#bytesOf(entry) : undefined;
-      this.#forget(entry);
-      if (bytes === undefined) continue;
+      const bytes = entry.isRead && hasRoom ? await this.#bytesLaterOf(entry) : undefined;
+      // Purged while it was read, or nothing that could be saved.
+      const isLeft = bytes !== undefined && this.#index.get(entry.address, entry.index) === entry;
+      this.#index.forget(entry);
+      if (!isLeft) continue;
       room -= bytes.byteLength;
       const { address, index, isWhole, digest, sinceMs } = entry;
       const item = { bytes, entry: { address, index, isWhole, digest, sinceMs, isRead: false } };
@@ -282,7 +277,7 @@ export class DiskTier implements AsyncDisposable {
     const { length } = this.#segments;
     if (length === 0) return false;
     if ((length + 1) * this.#segmentBytes > this.bytesMax) return true;
-    return this.#entries + this.#segmentEntries > this.#entriesMax;
+    return this.entries + this.#segmentEntries > this.#entriesMax;
   }
 
   async #erase({ segment, offsetBytes, lengthBytes }: DiskEntry): Promise<void> {
@@ -291,25 +286,27 @@ export class DiskTier implements AsyncDisposable {
 
   #bytesOf(entry: DiskEntry): Uint8Array | undefined {
     try {
-      const bytes = entry.segment.read(entry);
-      if (bytes !== undefined && isSame(this.#options.env.work.blake3(bytes), entry.digest)) return bytes;
+      return this.#checked(entry, entry.segment.read(entry));
     } catch (error) {
       this.#turnOff(error);
       return undefined;
     }
-    this.#bad?.inc();
-    this.#forget(entry);
-    return undefined;
   }
 
-  #forget(entry: DiskEntry): void {
-    const groups = this.#index.get(entry.address);
-    entry.segment.entries.delete(entry);
-    if (groups?.get(entry.index) !== entry) return;
-    groups.delete(entry.index);
-    if (groups.size === 0) this.#index.delete(entry.address);
-    this.#entries -= 1;
-    this.#bytes -= entry.lengthBytes;
+  async #bytesLaterOf(entry: DiskEntry): Promise<Uint8Array | undefined> {
+    try {
+      return this.#checked(entry, await entry.segment.readLater(entry));
+    } catch (error) {
+      this.#turnOff(error);
+      return undefined;
+    }
+  }
+
+  #checked(entry: DiskEntry, bytes: Uint8Array | undefined): Uint8Array | undefined {
+    if (bytes !== undefined && isSame(this.#options.env.work.blake3(bytes), entry.digest)) return bytes;
+    this.#bad?.inc();
+    this.#index.forget(entry);
+    return undefined;
   }
 
   #turnOff(thrown: unknown): void {
@@ -330,8 +327,6 @@ export class DiskTier implements AsyncDisposable {
     this.#tasks = this.#tasks.filter(({ kind }) => kind === 'clear');
     this.#index.clear();
     this.#queuedBytes = 0;
-    this.#entries = 0;
-    this.#bytes = 0;
     return segments;
   }
 
@@ -345,11 +340,12 @@ export class DiskTier implements AsyncDisposable {
   }
 
   #recountQueue(): void {
-    this.#queuedBytes = this.#tasks.reduce(
-      (sum, task) => sum + (task.kind === 'add' ? task.group.bytes.byteLength : 0),
-      0,
-    );
+    this.#queuedBytes = this.#tasks.reduce((sum, task) => sum + (task.kind === 'add' ? costOf(task.group) : 0), 0);
   }
+}
+
+function costOf({ bytes }: HeldGroup): number {
+  return bytes.byteLength + entryOverheadBytes;
 }
 
 function isSame(left: Uint8Array, right: Uint8Array): boolean {

@@ -51,6 +51,12 @@ export class Segment {
     return this.file.readSync(bytes, offsetBytes) === lengthBytes ? bytes : undefined;
   }
 
+  /** As `read`, without holding up the loop. */
+  async readLater({ offsetBytes, lengthBytes }: DiskEntry): Promise<Uint8Array | undefined> {
+    const bytes = new Uint8Array(lengthBytes);
+    return (await this.file.read(bytes, offsetBytes)) === lengthBytes ? bytes : undefined;
+  }
+
   async remove(disk: Disk): Promise<void> {
     await this.file.close();
     await disk.remove(this.path);
