@@ -249,7 +249,8 @@ export const mailboxOperations = {
     ),
     errors: ['conflict', 'insufficient_storage'],
     scopes: read,
-    frees: true,
+    // It frees nothing, but to refuse it makes work: the messages are delivered once more.
+    shedAs: 'free',
     mutation: true,
   },
   remove: {

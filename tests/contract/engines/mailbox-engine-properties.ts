@@ -5,6 +5,28 @@ import { checkHistory, type Moment } from './mailbox-history.ts';
 import { type Step, step } from './mailbox-steps.ts';
 import { MailboxTrial } from './mailbox-trial.ts';
 
+const send = (priority: 3 | 7 = 3): Step => {
+  const plain = { key: undefined, delayMs: 0, ttlMs: undefined, deadOnExpiry: false, group: undefined } as const;
+  return { kind: 'send', box: 'b', digest: 'same', ...plain, priority };
+};
+const receive = (max: number): Step => ({ kind: 'receive', box: 'b', max, bytesMax: 9_999, visibilityMs: 1_000 });
+const nack: Step = { kind: 'settle', box: 'b', op: 'nack', leases: [0, 1], delayMs: 0, visibilityMs: 250 };
+const move = (kind: 'redrive' | 'purge' | 'quarantine', which?: number): Step => ({ kind, box: 'b', which });
+const restart: Step = { kind: 'restart', how: 'kill', downMs: 0 };
+
+/** Chance rarely comes to these: who died together has no order, and only some of them are taken. */
+const tied = {
+  'some are purged': [send(), send(), send(), ...[2, 1, 0].map((which) => move('quarantine', which)), move('purge')],
+  'all are redriven': [send(7), send(3), ...new Array(3).fill([receive(2), nack]).flat(), move('redrive')],
+  'some are purged after a restart': [
+    ...[send(), send(), send(), ...[2, 1, 0].map((which) => move('quarantine', which))],
+    ...[restart, move('purge')],
+  ],
+} satisfies Record<string, readonly Step[]>;
+
+/** Nor to these: after a restart six messages are ready in an order that is not known. */
+const crowd = [...new Array<Step>(6).fill(send()), restart, receive(4), receive(4)];
+
 /** Random commands beside the model: one after the other, with power cuts, and by clients at once. */
 export function mailboxProperties(harness: MailboxHarness): void {
   test('does what the model does, whatever the commands', async () => {
@@ -17,7 +39,17 @@ export function mailboxProperties(harness: MailboxHarness): void {
     );
   });
 
+  test.each(Object.entries(tied))('and when several die in one millisecond: %s', async (_, steps) => {
+    await using trial = await MailboxTrial.open(harness);
+    for (const one of steps) await trial.run([one]);
+  });
+
   if (harness.durable) {
+    test('a power cut explains itself, though many could have been leased in any order', async () => {
+      const operations = await runCut(harness, crowd, 3, Number.POSITIVE_INFINITY);
+      for (let at = 1; at <= operations; at += 1) await runCut(harness, crowd, 3, at);
+    });
+
     test('a power cut at any disk operation takes nothing that was answered', async () => {
       await fc.assert(
         fc.asyncProperty(

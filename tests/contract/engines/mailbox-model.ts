@@ -183,6 +183,12 @@ export class MailboxModel {
     });
   }
 
+  /** Whether this lease is a live one. */
+  holds({ id, fence, nonce }: Pick<Delivery, 'id' | 'fence' | 'nonce'>): boolean {
+    const message = this.messages.find(({ sent }) => sent.id === id);
+    return message?.state === 'leased' && message.fence === fence && message.nonce === nonce;
+  }
+
   remove(key: BoxKey, id: string): boolean {
     const message = this.inBox(key).find(({ sent }) => sent.id === id);
     if (message !== undefined) this.#drop(message);
@@ -191,10 +197,7 @@ export class MailboxModel {
   }
 
   redrive(command: CommandOf<'redrive'>): { readonly moved: number; readonly left: number } {
-    const fit = this.dead(command).filter(({ sent }) => command.ids?.includes(sent.id) ?? true);
-    const moved = (command.ids === undefined ? fit.slice(0, command.max) : fit).filter(
-      ({ cause }) => cause !== 'damaged',
-    );
+    const moved = this.#chosen(command).filter(({ cause }) => cause !== 'damaged');
     for (const message of moved) {
       this.#drop(message);
       const expiresMs = this.nowMs + this.limits.retentionMs;
@@ -205,10 +208,26 @@ export class MailboxModel {
   }
 
   purge(command: CommandOf<'purge'>): { readonly moved: number; readonly left: number } {
-    const fit = this.dead(command).filter(({ sent }) => command.ids?.includes(sent.id) ?? true);
-    const moved = command.ids === undefined ? fit.slice(0, command.max) : fit;
+    const moved = this.#chosen(command);
     for (const message of moved) this.#drop(message);
     return { moved: moved.length, left: this.dead(command).length };
+  }
+
+  #chosen({ ids, max, ...key }: CommandOf<'redrive' | 'purge'>): ModelMessage[] {
+    const dead = this.dead(key);
+    if (ids === undefined) return dead.slice(0, max);
+    return ids.flatMap((id) => dead.find(({ sent }) => sent.id === id) ?? []);
+  }
+
+  /** The ids of what may be the oldest `max` dead letters: several deaths in one millisecond have no order that lasts. */
+  oldest(key: BoxKey, max: number, dead = this.dead(key)): string[][] {
+    const [first] = dead;
+    if (first === undefined || max === 0) return [[]];
+    const tied = dead.filter(({ deadMs }) => deadMs === first.deadMs);
+    return tied.flatMap((one) => {
+      const rest = dead.filter((other) => other !== one);
+      return this.oldest(key, max - 1, rest).map((ids) => [one.sent.id, ...ids]);
+    });
   }
 
   quarantine(key: BoxKey, id: string): boolean {
@@ -223,7 +242,7 @@ export class MailboxModel {
     return this.messages.filter(({ sent }) => sent.tenant === tenant && sent.box === box);
   }
 
-  /** Those that died first come first. */
+  /** Those that died first come first, those of one millisecond in the order of sending. */
   dead(key: BoxKey): ModelMessage[] {
     const dead = this.inBox(key).filter(({ state }) => state === 'dead');
     return dead.sort((one, other) => one.deadMs - other.deadMs);

@@ -70,7 +70,7 @@ test('a crash at any operation of the disk loses nothing that was acknowledged o
   let operation = 1;
   while (await crashAt(operation)) operation += 1;
   expect(operation).toBeGreaterThan(80);
-}, 60_000);
+});
 
 describe('a full disk', () => {
   test('refuses records, goes on with reads, and is over without a restart', async () => {

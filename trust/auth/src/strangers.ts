@@ -30,8 +30,9 @@ const workMsMax = 5;
 const sweepMax = 64;
 
 interface Budget {
-  /** Milliseconds of work left; below 0 after the last one. */
-  left: number;
+  /** Microseconds of work left; below 0 after the last one. Whole ones, so that the wait that is told is exact. */
+  leftUs: number;
+  /** The millisecond up to which it was refilled. */
   atMs: number;
 }
 
@@ -51,8 +52,9 @@ export class Strangers {
   constructor(clock: Clock, limits: StrangerLimits = strangerLimits) {
     this.#clock = clock;
     this.#limits = limits;
-    this.#common = { left: limits.workMsBurst, atMs: clock.monotonicMs() };
-    this.#others = { left: limits.failedMsBurst, atMs: clock.monotonicMs() };
+    const atMs = this.#nowMs();
+    this.#common = { leftUs: limits.workMsBurst * 1_000, atMs };
+    this.#others = { leftUs: limits.failedMsBurst * 1_000, atMs };
   }
 
   /** Networks that are remembered now. */
@@ -67,39 +69,44 @@ export class Strangers {
    */
   check(remote: string): void {
     const { workMsPerSecond, workMsBurst, failedMsPerSecond, failedMsBurst } = this.#limits;
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.#nowMs();
     const own = this.#failed.get(networkOf(remote)) ?? (this.#isFull() ? this.#others : undefined);
     if (own !== undefined) {
       refill(own, nowMs, failedMsPerSecond, failedMsBurst);
-      if (own.left <= 0) {
+      if (own.leftUs <= 0) {
         throw new RonError('quota_exhausted', 'too many capabilities from this network were not valid', {
-          retryAfterMs: waitMs(own.left, 0, failedMsPerSecond),
+          retryAfterMs: waitMs(own.leftUs, 0, failedMsPerSecond),
           details: { quota: 'failed_authentications' },
         });
       }
     }
     refill(this.#common, nowMs, workMsPerSecond, workMsBurst);
-    const kept = own === undefined || own.left >= failedMsBurst ? 0 : workMsBurst / 2;
-    if (this.#common.left > kept) return;
+    const isForgiven = own === undefined || own.leftUs >= failedMsBurst * 1_000;
+    const keptUs = isForgiven ? 0 : workMsBurst * 500;
+    if (this.#common.leftUs > keptUs) return;
     // The network may be forgiven before the common budget is half full again.
-    const forgivenMs = own === undefined ? 0 : Math.ceil(((failedMsBurst - own.left) * 1_000) / failedMsPerSecond);
-    const emptyMs = this.#common.left > 0 ? 0 : waitMs(this.#common.left, 0, workMsPerSecond);
+    const forgivenMs = isForgiven ? 0 : Math.ceil((failedMsBurst * 1_000 - own.leftUs) / failedMsPerSecond);
+    const emptyMs = this.#common.leftUs > 0 ? 0 : waitMs(this.#common.leftUs, 0, workMsPerSecond);
     throw new RonError('unavailable', 'too many capabilities that are new to this node', {
-      retryAfterMs: Math.min(waitMs(this.#common.left, kept, workMsPerSecond), Math.max(forgivenMs, emptyMs)),
+      retryAfterMs: Math.min(waitMs(this.#common.leftUs, keptUs, workMsPerSecond), Math.max(forgivenMs, emptyMs)),
       details: { gate: 'new_capabilities' },
     });
   }
 
   /** What one verification cost, and whether it was for nothing. */
   spent(remote: string, elapsedMs: number, failed: boolean): void {
-    const workMs = Math.min(workMsMax, Math.max(workMsMin, elapsedMs));
-    const nowMs = this.#clock.monotonicMs();
+    const workUs = Math.ceil(Math.min(workMsMax, Math.max(workMsMin, elapsedMs)) * 1_000);
+    const nowMs = this.#nowMs();
     refill(this.#common, nowMs, this.#limits.workMsPerSecond, this.#limits.workMsBurst);
-    this.#common.left -= workMs;
+    this.#common.leftUs -= workUs;
     if (!failed) return;
     const budget = this.#budgetOf(networkOf(remote), nowMs);
     refill(budget, nowMs, this.#limits.failedMsPerSecond, this.#limits.failedMsBurst);
-    budget.left -= workMs;
+    budget.leftUs -= workUs;
+  }
+
+  #nowMs(): number {
+    return Math.floor(this.#clock.monotonicMs());
   }
 
   #isFull(): boolean {
@@ -115,7 +122,7 @@ export class Strangers {
     }
     if (this.#isFull()) this.#forget(nowMs);
     if (this.#isFull()) return this.#others;
-    const fresh = { left: this.#limits.failedMsBurst, atMs: nowMs };
+    const fresh = { leftUs: this.#limits.failedMsBurst * 1_000, atMs: nowMs };
     this.#failed.set(network, fresh);
     return fresh;
   }
@@ -128,7 +135,7 @@ export class Strangers {
       if (looks === 0) return;
       looks -= 1;
       refill(budget, nowMs, failedMsPerSecond, failedMsBurst);
-      if (budget.left >= failedMsBurst) this.#failed.delete(network);
+      if (budget.leftUs >= failedMsBurst * 1_000) this.#failed.delete(network);
     }
   }
 }
@@ -145,12 +152,13 @@ function networkOf(remote: string): string {
   return whole.startsWith(v4Mapped) ? whole : bytes.subarray(0, subnetBytes).join();
 }
 
-function refill(budget: Budget, nowMs: number, perSecond: number, burst: number): void {
-  budget.left = Math.min(burst, budget.left + ((nowMs - budget.atMs) * perSecond) / 1_000);
+/** Of a rate in milliseconds a second, each millisecond brings as many microseconds. */
+function refill(budget: Budget, nowMs: number, perSecond: number, burstMs: number): void {
+  budget.leftUs = Math.min(burstMs * 1_000, budget.leftUs + (nowMs - budget.atMs) * perSecond);
   budget.atMs = nowMs;
 }
 
-/** The least whole milliseconds after which more than `kept` is left. */
-function waitMs(left: number, kept: number, perSecond: number): number {
-  return Math.floor(((kept - left) * 1_000) / perSecond) + 1;
+/** The least whole milliseconds after which more than `keptUs` is left. */
+function waitMs(leftUs: number, keptUs: number, perSecond: number): number {
+  return Math.floor((keptUs - leftUs) / perSecond) + 1;
 }

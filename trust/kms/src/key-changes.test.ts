@@ -64,11 +64,12 @@ describe.each(engines)('%s', (_name, open) => {
       }
     });
 
-    test('rotation never fails what is valid: any order of changes', { timeout: 20_000 }, async () => {
+    test('rotation never fails what is valid: any order of changes', async () => {
       const step = fc.constantFrom('sign', 'rotate', 'retire-oldest');
       await fc.assert(
         fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 25 }), async (steps) => {
-          const filter = request('ed25519', { purpose: `p${kms.generation}` });
+          await using kms = await open();
+          const filter = request('ed25519');
           await kms.createKey(filter);
           const wrapKid = (await kms.createKey({ ...filter, alg: 'aes-256-gcm' })).kid;
           const made: { kid: string; signature: Uint8Array; wrapped: Uint8Array; wrapKid: string }[] = [];

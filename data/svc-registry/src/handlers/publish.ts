@@ -1,4 +1,3 @@
-import { RonError } from '@ron/proto/errors';
 import { registryLimits } from '@ron/proto/registry';
 import { readWhole } from '@ron/service';
 import { parseSignedSnapshot, refuseSnapshot } from '@ron/signed';
@@ -28,8 +27,7 @@ export function createPublish(
 function textOf(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (cause) {
-    if (cause instanceof RonError) throw cause;
+  } catch {
     throw refuseSnapshot('malformed', 'a signed snapshot is JSON in UTF-8');
   }
 }

@@ -183,7 +183,7 @@ it('keeps what it acknowledged through power cuts at any operation', async () =>
     ),
     { numRuns: 25 },
   );
-}, 60_000);
+});
 
 it('canary: an engine whose syncs do nothing is caught', async () => {
   let caught = 0;
@@ -240,4 +240,4 @@ it('keeps what it acknowledged when any one operation fails', async () => {
       }
     }
   }
-}, 60_000);
+});

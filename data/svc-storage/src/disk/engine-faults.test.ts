@@ -169,7 +169,7 @@ describe('damage', () => {
       roots.splice(roots.indexOf(root), 1);
     }
     expect(caught).toBeGreaterThan(12);
-  }, 60_000);
+  });
 
   it('a damaged tail is no damage of the object: it is made anew', async () => {
     const root = newRoot();

@@ -33,7 +33,7 @@ async function runBundled(files: readonly string[]): Promise<string> {
   }
   await using server = await startBoxServer();
   const env = { ...process.env, RON_NODE_URL: server.url };
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000 });
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'], timeout: 50_000 });
   const said = await text(child.stdout);
   expect(await server.counts()).toMatchObject({ ack: 1 });
   return said;

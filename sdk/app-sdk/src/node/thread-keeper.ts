@@ -17,7 +17,7 @@ export type KeeperNotice =
   | { readonly kind: 'lost'; readonly id: number; readonly reason: string };
 
 /** Milliseconds that a thread gets to load its modules. */
-const startMsMax = 20_000;
+const startMsMax = 60_000;
 
 /**
  * Keeps leases from a thread with connections of its own, so that a handler may block the event loop. The thread ends
