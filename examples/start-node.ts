@@ -11,7 +11,7 @@ export interface StartedNode extends ExampleNode {
   readonly banner: string;
 }
 
-const readyMsMax = 20_000;
+const readyMsMax = 60_000;
 
 /** The node of `RON_NODE_URL`, or a fresh one in RAM that ends with the example. */
 export async function useNode(args: readonly string[] = []): Promise<ExampleNode> {
@@ -31,7 +31,10 @@ export async function startNode(args: readonly string[] = []): Promise<StartedNo
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const line = await new Promise<RegExpExecArray>((resolve, reject) => {
     let text = '';
-    const timer = setTimeout(() => reject(new Error('the node did not get ready')), readyMsMax);
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error('the node did not get ready'));
+    }, readyMsMax);
     child.stdout.setEncoding('utf8').on('data', (more: string) => {
       text += more;
       const match = /export RON_NODE_URL=(\S+) RON_CAP=(\S+)[\s\S]*^Then: .*$/m.exec(text);
@@ -39,7 +42,10 @@ export async function startNode(args: readonly string[] = []): Promise<StartedNo
       clearTimeout(timer);
       resolve(match);
     });
-    ended.then(() => reject(new Error('the node ended')));
+    ended.then(() => {
+      clearTimeout(timer);
+      reject(new Error('the node ended'));
+    });
   });
   return {
     url: line[1]!,

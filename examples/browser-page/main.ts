@@ -51,13 +51,13 @@ async function drive(url: string): Promise<void> {
     return;
   }
   const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'];
-  const browser = await chromium.launch({ executablePath, headless: true, args, timeout: 30_000 });
+  const browser = await chromium.launch({ executablePath, headless: true, args, timeout: 60_000 });
   try {
     const page = await browser.newPage();
     page.on('console', (message) => console.log(`browser: ${message.text()}`));
     await page.goto(url);
     const log = page.locator('#log');
-    await log.filter({ hasText: /done|failed/ }).waitFor({ timeout: 20_000 });
+    await log.filter({ hasText: /done|failed/ }).waitFor({ timeout: 60_000 });
     const text = (await log.textContent()) ?? '';
     console.log(text.trimEnd());
     assert.match(text, /verified in the browser/);

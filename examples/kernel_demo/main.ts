@@ -20,11 +20,11 @@ using _listening = bus.onEvent((event) => {
 /** Waits for the bus, never for a fixed time. The kernel's timers do not keep a process alive; this deadline does. */
 async function until(what: string, reached: () => boolean): Promise<void> {
   let late: () => void = () => undefined;
-  const deadline = setTimeout(() => late(), 10_000);
+  const deadline = setTimeout(() => late(), 60_000);
   while (!reached()) {
     await new Promise<void>((resolve, reject) => {
       onEvent = resolve;
-      late = () => reject(new Error(`no ${what} within 10 s`));
+      late = () => reject(new Error(`no ${what} within 60 s`));
     });
   }
   clearTimeout(deadline);

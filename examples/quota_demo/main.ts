@@ -81,8 +81,9 @@ async function bySdk(): Promise<void> {
   console.log(
     `SDK      ${calls} calls, ${calls} answers in ${seconds.toFixed(1)} s; ${refused} refusals that nobody saw`,
   );
+  // It may find a token, or take its 100 ms on a busy machine: then once more.
   let hurried: unknown;
-  for (let count = 0; count < 10 && !(hurried instanceof QuotaError); count += 1) {
+  for (let count = 0; count < 100 && !(hurried instanceof QuotaError); count += 1) {
     hurried = await ron.caps.whoami({ timeoutMs: 100 }).catch((error: unknown) => error);
   }
   assert.ok(hurried instanceof QuotaError, 'no time to wait');

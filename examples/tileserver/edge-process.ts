@@ -5,7 +5,7 @@ export interface EdgeProcess extends AsyncDisposable {
   readonly url: string;
 }
 
-const readyMsMax = 20_000;
+const readyMsMax = 60_000;
 
 /** `ron edge --origin …` on a free port, until it is disposed. */
 export async function startEdge(origin: string): Promise<EdgeProcess> {
@@ -20,7 +20,10 @@ export async function startEdge(origin: string): Promise<EdgeProcess> {
     child.stderr.setEncoding('utf8').on('data', (more: string) => {
       said += more;
     });
-    const timer = setTimeout(() => reject(new Error('the edge did not get ready')), readyMsMax);
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error('the edge did not get ready'));
+    }, readyMsMax);
     child.stdout.setEncoding('utf8').on('data', (more: string) => {
       text += more;
       const found = /http:\/\/127\.0\.0\.1:[0-9]+(?=\s|")/.exec(text.replaceAll(origin, ''));
@@ -28,7 +31,10 @@ export async function startEdge(origin: string): Promise<EdgeProcess> {
       clearTimeout(timer);
       resolve(found[0]);
     });
-    ended.then(() => reject(new Error(`the edge ended: ${said}`)));
+    ended.then(() => {
+      clearTimeout(timer);
+      reject(new Error(`the edge ended: ${said}`));
+    });
   });
   return {
     url,

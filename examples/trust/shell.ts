@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const ron = fileURLToPath(new URL('../../apps/ron/bin/ron.js', import.meta.url));
 /** What is typed is `npx ron …`; here it is the same program without the search of npx. */
 const npx = 'npx() { shift; "$PINNED_NODE" "$RON_PROGRAM" "$@"; }\n';
-const commandMsMax = 20_000;
+const commandMsMax = 60_000;
 /** Capabilities, refresh tokens and bootstrap secrets, with as much of them as may be seen. */
 const secretPattern = /\b(ron[a-z0-9]{0,3}_[\w-]{6})[\w-]{8,}/g;
 

@@ -13,7 +13,8 @@ import { startNode } from '../start-node.ts';
  */
 const jobs = Array.from({ length: 20 }, (_, index) => ({ job: `job-${index + 1}`, number: index + 1 }));
 const fatal = 'job-7';
-const emptyMsMax = 30_000;
+/** Only ends a wait for a worker that hangs. */
+const emptyMsMax = 120_000;
 
 interface Delivery {
   readonly job: string;
@@ -81,13 +82,13 @@ async function check(): Promise<void> {
     const found = await ron.names.get(`results/${job}`);
     assert.equal(await found.text(), `${number} squared is ${number ** 2}`);
   }
-  const ofFatal = deliveries.filter(({ job }) => job === fatal);
-  assert.deepEqual(ofFatal, [
-    { job: fatal, attempt: 1, stored: true },
-    { job: fatal, attempt: 2, stored: false },
-  ]);
+  const [done, ...more] = deliveries.filter(({ job }) => job === fatal);
+  assert.ok(done?.stored && more.length > 0, 'it was delivered again after its effect was there');
+  for (const { attempt, stored } of more) assert.deepEqual([attempt > done.attempt, stored], [true, false]);
   assert.equal(deliveries.filter(({ stored }) => stored).length, jobs.length);
   assert.deepEqual(await Array.fromAsync(mailbox.deadLetters()), []);
-  console.log(`${fatal} was delivered twice and had its effect once; the box is empty, no dead letters`);
+  console.log(
+    `${fatal} was delivered ${1 + more.length} times and had its effect once; the box is empty, no dead letters`,
+  );
   console.log(`${deliveries.length} deliveries, ${results.length} results`);
 }

@@ -7,16 +7,14 @@ import { connect } from '@ron/app-sdk/node';
  * before it is acknowledged, which is the worst moment to die. Prints a line of JSON for each delivery.
  */
 const [, , standStillAt] = process.argv;
-/** Short, so that the example is. A real worker takes the default of 30 s. */
-const visibilityMs = 1_000;
+/** Of one that will die, so that its message soon comes again. The other one has the default of 30 s, as a real worker. */
+const lease = standStillAt === undefined ? {} : { visibilityMs: 1_000 };
 
 await using ron = connect();
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 
-await ron
-  .mailbox('jobs')
-  .process(work, { signal: stop.signal, visibilityMs, onError: (error) => console.error(error) });
+await ron.mailbox('jobs').process(work, { signal: stop.signal, ...lease, onError: (error) => console.error(error) });
 
 async function work(message: ReceivedMessage): Promise<void> {
   const { job, number } = JSON.parse(message.text()) as { job: string; number: number };

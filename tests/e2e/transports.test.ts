@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import type { RonClient, Transport } from '@ron/app-sdk';
 import { connect as connectAnywhere } from '@ron/app-sdk';
 import { connect, createHttpTransport, createOapTransport } from '@ron/app-sdk/node';
@@ -300,7 +300,8 @@ describe.each(transports)('over %s', (name, open) => {
   });
 
   test('nobody listens', async () => {
-    const port = await closedPort();
+    await using closed = await closedPort();
+    const { port } = closed;
     const capability = () => undefined;
     const nowhere =
       name === 'fetch'
@@ -332,12 +333,14 @@ test('OAP over a Unix socket', async () => {
 });
 
 test('a connection that was lost is dialled again', async () => {
-  const second = await startInProcessNode();
-  const port = Number(new URL(second.oapUrl).port);
+  using folder = tempFolder();
+  // A path stays free for who comes back, which a port does not.
+  const samePlace = { 'server.oap_listen': `unix:${folder.join('ron.sock')}` };
+  const second = await startInProcessNode(samePlace);
   await using client = connect({ url: second.oapUrl, capability: second.capability });
   await client.blobs.put('before');
   await second[Symbol.asyncDispose]();
-  await using third = await startInProcessNode({ 'server.oap_listen': `127.0.0.1:${port}` });
+  await using third = await startInProcessNode(samePlace);
   await using other = connect({ url: third.oapUrl, capability: third.capability });
   await other.blobs.put('after');
   // The capability is one of the node that is gone; that it is refused shows that there is an answer.
@@ -362,12 +365,19 @@ test('a node that breaks off in the middle is unavailable, not trusted', async (
   server.close();
 });
 
-async function closedPort(): Promise<number> {
+/** Nobody listens there, and nobody else can: it is this end of a connection. */
+async function closedPort(): Promise<AsyncDisposable & { readonly port: number }> {
   const server = createTcpServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  const socket = connectTcp((server.address() as AddressInfo).port, '127.0.0.1');
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  return {
+    port: socket.localPort!,
+    async [Symbol.asyncDispose]() {
+      socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -19,7 +19,7 @@ export interface Tolerance {
   readonly descriptorsMax?: number;
   /** Share of the good client's reads that may be refused with a time to come back; default 0.2. */
   readonly shedShareMax?: number;
-  /** Within which everything must be back; default 30 s. */
+  /** Within which everything must be back, counted and in the log; default 30 s. */
   readonly recoveryMs?: number;
   /** Answers of the good client before the attack that its percentile is made of; default 150. */
   readonly asksMin?: number;
@@ -72,7 +72,7 @@ interface Common {
   readonly area: Area;
   /** The defence, as the table prints it. */
   readonly expected: string;
-  /** Of the subset that takes less than a minute in all. */
+  /** Of the subset that takes a minute and a half in all. */
   readonly quick: boolean;
 }
 

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
 import { envelopeIn, request } from './oap-attack.ts';
 import { baseline, expectRefusal } from './oracle.ts';
-import { verdictOf } from './polite.ts';
+import { verdictOf, verdictOnOap } from './polite.ts';
 import { ask } from './raw-http.ts';
 import { RawOap } from './raw-oap.ts';
 import { envelopeOf } from './signs.ts';
@@ -21,12 +21,22 @@ beforeAll(async () => {
 });
 afterAll(() => node[Symbol.asyncDispose]());
 
+/** Answered once the node looked at the token: see `verdictOf`. */
 const call = (token: string | undefined, method: string, target: string, body?: string) =>
-  ask(node.port, {
-    method,
-    target,
-    headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-    ...(body === undefined ? {} : { body }),
+  verdictOf(() =>
+    ask(node.port, {
+      method,
+      target,
+      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+      ...(body === undefined ? {} : { body }),
+    }),
+  );
+/** On a connection of its own, and again while the node puts off looking at the capability. */
+const onOap = (bytes: Uint8Array) =>
+  verdictOnOap(async () => {
+    using client = await new RawOap(node.oapPort).ready();
+    client.say(bytes);
+    return await client.answer(1);
   });
 const owner = () => parseToken(node.capability);
 const weaker = (...caveats: Caveat[]) => attenuate(node.capability, caveats, hmac);
@@ -72,7 +82,7 @@ const invalid: Record<string, () => string | undefined> = {
   expired: () => weaker({ exp: Date.now() - hour }),
   'expired past the skew': () => weaker({ exp: Date.now() - 62_000 }),
   'not yet valid': () => weaker({ nbf: Date.now() + hour }),
-  'not yet valid past the skew': () => weaker({ nbf: Date.now() + 70_000 }),
+  'not yet valid past the skew': () => weaker({ nbf: Date.now() + 150_000 }),
   'for another audience': () => weaker({ audience: 'another-cluster' }),
   'for another network': () => weaker({ cidr: ['10.0.0.0/8'] }),
   'bound to a key that nobody has shown': () => weaker({ key: randomBytes(32).toString('base64url') }),
@@ -115,13 +125,10 @@ describe('invalid capabilities', () => {
       expect(reply.headers['www-authenticate']).toBe('Bearer');
       await expectRefusal(node, expected, () => call(token, 'PUT', '/put', `never stored ${what}`));
       const before = await baseline(node);
-      using client = await new RawOap(node.oapPort).ready();
-      client.say(request(token ?? '', 1, 'get', JSON.stringify({ address })));
-      const refused = await client.answer(1);
+      const refused = await onOap(request(token ?? '', 1, 'get', JSON.stringify({ address })));
       // There the length is a rule of the frame, and judged before anything else.
       const code = (token?.length ?? 0) > 4_096 ? 'headers_too_large' : 'unauthenticated';
       expect(envelopeIn(refused).code).toBe(code);
-      client[Symbol.dispose]();
       await before.survived({ counted: code });
     });
   }
@@ -129,8 +136,7 @@ describe('invalid capabilities', () => {
   it('the message is the same whatever is wrong', async () => {
     const messages = new Set<string>();
     for (const [what, make] of Object.entries(invalid)) {
-      const ask = () => call(make(), 'GET', `/o/${address}`);
-      if (what !== 'none') messages.add(envelopeOf(await verdictOf(ask)).message);
+      if (what !== 'none') messages.add(envelopeOf(await call(make(), 'GET', `/o/${address}`)).message);
     }
     expect(messages.size).toBe(1);
   });
@@ -139,7 +145,7 @@ describe('invalid capabilities', () => {
     const bits = Buffer.from(node.capability.slice(5), 'base64url').length * 8;
     const accepted: number[] = [];
     for (let bit = 0; bit < bits; bit += 7) {
-      const reply = await verdictOf(() => call(flipped(bit), 'GET', `/o/${address}`));
+      const reply = await call(flipped(bit), 'GET', `/o/${address}`);
       if (reply.status !== 401) accepted.push(bit);
     }
     expect(accepted).toEqual([]);
@@ -157,17 +163,15 @@ describe('bounds', () => {
     const now = Date.now();
     const { caveats } = owner();
     const fine = {
-      skew: weaker({ exp: now - 50_000 }, { nbf: now + 50_000 }),
+      skew: weaker({ exp: now - 20_000 }, { nbf: now + 20_000 }),
       cidr: weaker({ cidr: ['127.0.0.0/8'] }),
       caveats: weaker(...Array.from({ length: 64 - caveats.length }, () => ({ nbf: 1 }))),
     };
     expect(inspect(fine.caveats).caveats).toBe(64);
     for (const [what, token] of Object.entries(fine)) {
-      const reply = await verdictOf(() => call(token, 'GET', `/o/${address}`));
+      const reply = await call(token, 'GET', `/o/${address}`);
       expect([what, reply.status]).toEqual([what, 200]);
-      using client = await new RawOap(node.oapPort).ready();
-      client.say(request(token, 1, 'whoami', '{}'));
-      expect([what, (await client.answer(1)).code]).toEqual([what, 0]);
+      expect([what, (await onOap(request(token, 1, 'whoami', '{}'))).code]).toEqual([what, 0]);
     }
   });
 });

@@ -18,7 +18,8 @@ export interface FrontPair extends AsyncDisposable {
 /** `others` are further backends, as `host:port`, which the caller made. */
 export async function startFront(others: readonly string[], args: readonly string[] = []): Promise<FrontPair> {
   await using stack = new AsyncDisposableStack();
-  const node = stack.use(await startNodeProcess({ args: ['--set', 'server.log_level=info', '--oap', '127.0.0.1:0'] }));
+  const nodeArgs = ['--set', 'server.log_level=info', '--oap', '127.0.0.1:0'];
+  const node = stack.use(await startNodeProcess({ args: nodeArgs, sheds: true }));
   const backends = [node.oap!, ...others].flatMap((backend) => ['--backend', backend]);
   const line = ['omnigate', ...backends, '--listen', '127.0.0.1:0', '--set', 'front.log_level=info', ...args];
   const { capability } = node;

@@ -68,8 +68,8 @@ export async function judge(
     if (process.alive) throw error;
   });
   if (left === undefined) return dead();
-  await judgeCounts(subject, counts, evidence, found);
-  await judgeLog(subject, () => process.stderr().slice(logged), evidence, found);
+  await judgeCounts(subject, counts, evidence, bounds.recoveryMs, found);
+  await judgeLog(subject, () => process.stderr().slice(logged), evidence, bounds.recoveryMs, found);
   const after = await good.report('after', 1);
   for (const failure of kindsOf(after.failures)) found('served', `the good client got ${failure} afterwards`);
   if (!process.alive) found('alive', 'the process ended after the attack');
@@ -158,12 +158,13 @@ async function judgeCounts(
   { countsPort }: Subject,
   before: ReadonlyMap<string, number> | undefined,
   evidence: Evidence,
+  withinMs: number,
   found: (rule: Finding['rule'], detail: string) => void,
 ): Promise<void> {
   if (countsPort === undefined || before === undefined) return;
   for (const label of evidence.labels) {
     const rose = async () => refusalsOf(await metricsOf(countsPort), label) > refusalsOf(before, label);
-    if (!(await within(1_500, rose))) found('counted', `no counter with "${label}" went up`);
+    if (!(await within(withinMs, rose))) found('counted', `no counter with "${label}" went up`);
   }
 }
 
@@ -171,12 +172,13 @@ async function judgeLog(
   { process, logs }: Subject,
   log: () => string,
   evidence: Evidence,
+  withinMs: number,
   found: (rule: Finding['rule'], detail: string) => void,
 ): Promise<void> {
   if (!logs) return;
   for (const corrId of evidence.corrIds.slice(-linesLookedAt)) {
     const lines = () => refusalLines(log(), corrId);
-    const told = await within(1_500, () => lines().every(isStructured) && oneLineEach(lines()));
+    const told = await within(withinMs, () => lines().every(isStructured) && oneLineEach(lines()));
     if (!told) found('log', `not one line of each service for ${corrId}: ${JSON.stringify(lines()).slice(0, 400)}`);
   }
   const loose = log()

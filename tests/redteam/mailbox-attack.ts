@@ -71,13 +71,3 @@ export class Mailboxes {
     return { method: 'POST', target: `/mailbox/${box}/${operation}`, headers, body };
   }
 }
-
-/** Keeps `atOnce` of `total` tasks running. */
-export async function many(total: number, atOnce: number, task: (index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  await Promise.all(
-    Array.from({ length: atOnce }, async () => {
-      while (next < total) await task(next++);
-    }),
-  );
-}

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import type { BoxStats } from '@ron/proto/mailbox';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
-import { Mailboxes, many } from './mailbox-attack.ts';
+import { many } from './attack.ts';
+import { Mailboxes } from './mailbox-attack.ts';
 import { baseline, expectRefusal } from './oracle.ts';
 import { ask } from './raw-http.ts';
-import { envelopeOf, payloadMark } from './signs.ts';
+import { envelopeOf, eventually, payloadMark } from './signs.ts';
 
 const attemptsMax = 100;
 const boxesMax = 24;
@@ -115,7 +116,7 @@ describe('leases', () => {
       true,
     );
     // So much at once may have been pressure for a moment.
-    await expect.poll(async () => (await ask(node.port, { target: '/readyz' })).status, { timeout: 10_000 }).toBe(200);
+    await eventually(async () => (await ask(node.port, { target: '/readyz' })).status === 200, { what: 'it is ready' });
     await mailboxes.send('forged', { body: 'still' });
     await before.survived({ counted: 'conflict' });
   });

@@ -8,7 +8,7 @@ import { wireTests } from './wire-tests.ts';
 
 const usage = `npm run redteam -- [--quick] [--area AREA]… [--list] [name…]
 
-  --quick   the subset that takes less than a minute; without it also all tests of tests/redteam by vitest
+  --quick   the subset that takes a minute and a half; without it also all tests of tests/redteam by vitest
   --area    one of ${areas.join(', ')}
   --list    prints what there is and runs nothing
   name      attacks whose name contains it

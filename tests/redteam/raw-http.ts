@@ -7,7 +7,8 @@ export interface RawReply {
   readonly body: Buffer;
 }
 
-const waitMs = 10_000;
+/** Only ends a wait for what will not come. */
+const waitMs = 40_000;
 
 /** A client that says exactly what it is told and reads what comes, by nobody's rules but RFC 9112's framing. */
 export class RawHttp implements Disposable {
@@ -80,7 +81,7 @@ export class RawHttp implements Disposable {
 
   #more(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the server said nothing for 10 s')), waitMs);
+      const timer = setTimeout(() => reject(new Error('the server said nothing for 40 s')), waitMs);
       this.#wake = () => {
         clearTimeout(timer);
         this.#wake = undefined;

@@ -25,7 +25,8 @@ export const [REQ, RESP, EVENT, START, END, ACK_REQ, COMP, APP_E2E] = [1, 2, 4, 
 export const oneShot = REQ | START | END;
 export const gatewayApp = 0x0501;
 export const storageApp = 0x0301;
-const waitMs = 10_000;
+/** Only ends a wait for what will not come. */
+const waitMs = 40_000;
 
 /** Written from the specification's text, not with the product's encoder. */
 export function frame(fields: RawFrame): Buffer {
@@ -127,7 +128,7 @@ export class RawOap implements Disposable {
 
   #more(): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error('the node said nothing for 10 s')), waitMs);
+      const timer = setTimeout(() => reject(new Error('the node said nothing for 40 s')), waitMs);
       this.#wake = () => {
         clearTimeout(timer);
         this.#wake = undefined;

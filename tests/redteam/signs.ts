@@ -53,12 +53,15 @@ export function oneLineEach(lines: readonly string[]): boolean {
   return lines.length > 0 && new Set(services).size === lines.length;
 }
 
+/** Only ends a wait for what will not come: on a busy machine everything else may take its time. */
+const patienceMs = 40_000;
+
 /** Waits for what comes by itself, and fails with what was seen instead. */
 export async function eventually(
   holds: () => boolean | Promise<boolean>,
-  { what, seen, withinMs = 1_500 }: { what: string; seen?: () => unknown; withinMs?: number },
+  { what, seen }: { what: string; seen?: () => unknown },
 ): Promise<void> {
-  if (!(await within(withinMs, holds))) throw new Error(`expected that ${what}; saw ${JSON.stringify(seen?.())}`);
+  if (!(await within(patienceMs, holds))) throw new Error(`expected that ${what}; saw ${JSON.stringify(seen?.())}`);
 }
 
 /** False when it did not come in time. */

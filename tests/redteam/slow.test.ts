@@ -10,8 +10,8 @@ import { ask, RawHttp } from './raw-http.ts';
 import { frame, gatewayApp, oneShot, RawOap } from './raw-oap.ts';
 import { eventually } from './signs.ts';
 
-/** Time in which the node lives, as a multiple of ours: its 5 s are 250 ms here. */
-const speed = 20;
+/** Time in which the node lives, as a multiple of ours: its 5 s are 625 ms here, in which every honest request must be done. */
+const speed = 8;
 
 let node: Micronode;
 let capability: string;
@@ -69,7 +69,7 @@ const drip = (write: () => void, everyMs: number) => {
 };
 const inflight = async () => /^inflight\{service="gateway"\} (\d+)/m.exec(await node.metrics.exposition())?.[1];
 
-describe('slow clients, at 20 times the speed of the clock', () => {
+describe('slow clients, at 8 times the speed of the clock', () => {
   it('a header block byte by byte: 408 after 5 s, however it drips', async () => {
     using client = new RawHttp(port);
     client.say('GET / HTTP/1.1\r\nHost: n\r\nX-Slow: ');
@@ -115,10 +115,7 @@ describe('slow clients, at 20 times the speed of the clock', () => {
     await eventually(async () => Number(await inflight()) > 0, { what: 'the readers are being served' });
     const good = await ask(port, { target: `/o/${address}`, headers: { ...headers, Range: 'bytes=5-9' } });
     expect([good.status, good.body.toString()]).toEqual([206, 'qqqqq']);
-    await eventually(async () => (await inflight()) === '0', {
-      what: 'every stopped reader is cut off',
-      withinMs: 5_000,
-    });
+    await eventually(async () => (await inflight()) === '0', { what: 'every stopped reader is cut off' });
     for (const reader of readers) reader[Symbol.dispose]();
   });
 
@@ -159,27 +156,5 @@ describe('slow OAP peers', () => {
     using client = await new RawOap(oapPort).ready();
     await client.end();
     expect(client.frames).toEqual([]);
-  });
-});
-
-describe('connections of one address', () => {
-  it('63 and 64 are taken, the 65th gets 503 and the envelope', async () => {
-    const clients = Array.from({ length: 64 }, () => new RawHttp(port).say('GET /healthz HTTP/1.1\r\nHost: n\r\n'));
-    await eventually(async () => clients.every(({ socket }) => !socket.connecting), { what: '64 connections' });
-    using last = new RawHttp(port);
-    const refused = await last.reply();
-    expect([refused.status, (JSON.parse(refused.body.toString()) as { code: string }).code]).toEqual([
-      503,
-      'unavailable',
-    ]);
-    using other = new RawHttp(port, { localAddress: '127.0.0.2' });
-    other.say('GET /healthz HTTP/1.1\r\nHost: n\r\n\r\n');
-    expect((await other.reply()).status).toBe(200);
-    clients[63]!.say('\r\n');
-    expect((await clients[63]!.reply()).status).toBe(200);
-    for (const client of clients) client[Symbol.dispose]();
-    await eventually(async () => (await ask(port, { target: '/healthz' }).catch(() => undefined))?.status === 200, {
-      what: 'the address is served again',
-    });
   });
 });

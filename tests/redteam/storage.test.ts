@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NodeProcess, residentBytes, StartError, startNodeProcess } from '../support/node-process.ts';
+import { many } from './attack.ts';
 import { baseline, expectRefusal } from './oracle.ts';
 import { ask, RawHttp, requestBytes } from './raw-http.ts';
 import { envelopeOf } from './signs.ts';
@@ -37,16 +38,6 @@ const chunked = (bytes: number) => {
     Buffer.from('\r\n0\r\n\r\n'),
   ]);
 };
-
-/** Keeps `atOnce` of `total` tasks running. */
-async function many(total: number, atOnce: number, task: (index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  await Promise.all(
-    Array.from({ length: atOnce }, async () => {
-      while (next < total) await task(next++);
-    }),
-  );
-}
 
 describe('object size', () => {
   it('limit −1 and limit are stored', async () => {

@@ -32,7 +32,7 @@ export async function startSubject(setting: Setting): Promise<StartedSubject> {
 async function startMicronode({ options = {} }: Setting): Promise<StartedSubject> {
   const { args = [], ...others } = options;
   const common = ['--set', 'server.log_level=info', '--oap', '127.0.0.1:0'];
-  const process = await startNodeProcess({ ...others, args: [...common, ...args], observed: true });
+  const process = await startNodeProcess({ ...others, args: [...common, ...args], observed: true, sheds: true });
   const headers = { Authorization: `Bearer ${process.capability}` };
   const content = 'g'.repeat(contentBytes);
   const stored = await ask(process.port, { method: 'PUT', target: '/put', headers, body: content });

@@ -6,9 +6,10 @@ import { expect } from 'vitest';
 import type { NodeProcess } from '../support/node-process.ts';
 import { corrId, envelopeIn, request } from './oap-attack.ts';
 import { baseline, type Expected, expectRefusal } from './oracle.ts';
+import { verdictOf, verdictOnOap } from './polite.ts';
 import { ask, type RawReply } from './raw-http.ts';
 import { type HeardFrame, payloadOf, RawOap } from './raw-oap.ts';
-import { metricsOf } from './signs.ts';
+import { eventually, metricsOf } from './signs.ts';
 
 export interface Passport {
   readonly capability: string;
@@ -32,14 +33,16 @@ type Target = Pick<NodeProcess, 'port' | 'capability'>;
 export const passportApp = 0x0402;
 export const everything: readonly Right[] = [{ methods: ['read', 'write', 'delete', 'list', 'admin'], prefix: '' }];
 
+/** Answered once the node looked at the token: see `verdictOf`. */
 export function call(node: Target, method: string, target: string, parts: CallParts = {}): Promise<RawReply> {
   const { token = node.capability, body, headers } = parts;
-  return ask(node.port, {
+  const request = {
     method,
     target,
     headers: { ...(token === '' ? {} : { Authorization: `Bearer ${token}` }), ...headers },
     ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
+  };
+  return verdictOf(() => ask(node.port, request));
 }
 
 export const post = (node: Target, target: string, body: unknown, parts: CallParts = {}) =>
@@ -73,11 +76,13 @@ export async function onOap(
     readonly proof?: string;
   },
 ): Promise<HeardFrame> {
-  using client = await new RawOap(node.oapPort).ready();
   const { token, op, body, app, proof } = parts;
   const payload = payloadOf({ op, corr_id: corrId, ...(proof === undefined ? {} : { proof }) }, JSON.stringify(body));
-  client.say(request(token, 1, op, '', { payload, ...(app === undefined ? {} : { app }) }));
-  return await client.answer(1);
+  return await verdictOnOap(async () => {
+    using client = await new RawOap(node.oapPort).ready();
+    client.say(request(token, 1, op, '', { payload, ...(app === undefined ? {} : { app }) }));
+    return await client.answer(1);
+  });
 }
 
 const refusedFor = async (node: NodeProcess, reason: string) =>
@@ -133,6 +138,17 @@ interface Leaf {
   readonly corr_id: string;
   readonly reason?: string;
   readonly fields: Readonly<Record<string, string>>;
+}
+
+/** The entry of one call. That of a refusal may come a moment after the answer, which does not wait for it. */
+export async function leafOf(node: Target, corrId: string): Promise<Leaf> {
+  let leaf: Leaf | undefined;
+  const isThere = async () => {
+    leaf = (await leavesOf(node)).findLast(({ corr_id }) => corr_id === corrId);
+    return leaf !== undefined;
+  };
+  await eventually(isThere, { what: `the log has an entry of ${corrId}` });
+  return leaf!;
 }
 
 /** Every entry of the audit log so far. */

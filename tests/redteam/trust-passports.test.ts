@@ -5,8 +5,19 @@ import { envelopeIn, request } from './oap-attack.ts';
 import { baseline, expectRefusal } from './oracle.ts';
 import type { RawReply } from './raw-http.ts';
 import { RawOap } from './raw-oap.ts';
-import { eventually, metricsOf } from './signs.ts';
-import { call, everything, issue, leavesOf, ok, onOap, type Passport, passportApp, post } from './trust-client.ts';
+import { envelopeOf, eventually, metricsOf } from './signs.ts';
+import {
+  call,
+  everything,
+  issue,
+  leafOf,
+  leavesOf,
+  ok,
+  onOap,
+  type Passport,
+  passportApp,
+  post,
+} from './trust-client.ts';
 
 const schemes = ['hmac', 'ed25519'] as const;
 const refused = { status: 401, code: 'unauthenticated' } as const;
@@ -98,9 +109,9 @@ describe.each(schemes)('a refresh token, scheme %s', (scheme) => {
       await expectRefusal(node, refused, () => use(capability));
       expect(envelopeIn(await onOap(node, { token: capability, op: 'whoami', body: {} })).code).toBe('unauthenticated');
     }
-    await expectRefusal(node, refused, () => refresh(second.refresh_token));
-    const leaf = (await leavesOf(node)).filter(({ op }) => op === 'passport.refresh').at(-1);
-    expect(leaf?.outcome).toBe('unauthenticated');
+    const last = await expectRefusal(node, refused, () => refresh(second.refresh_token));
+    const leaf = await leafOf(node, envelopeOf(last).corr_id);
+    expect(leaf).toMatchObject({ op: 'passport.refresh', outcome: 'unauthenticated' });
     expect(node.stderr()).toContain(`"family":"${first.family}"`);
   });
 
@@ -231,7 +242,8 @@ describe('refusals are the same to the byte', () => {
     const used = await expectRefusal(durable, forbidden, () => bootstrap(secret));
     expect(new Set([wrong, short, used].map(seen)).size).toBe(1);
     for (let failed = 3; failed < 10; failed++) expect((await bootstrap('x')).status).toBe(403);
-    await expectRefusal(durable, { status: 429, code: 'quota_exhausted' }, () => bootstrap('x'));
+    const last = await expectRefusal(durable, { status: 429, code: 'quota_exhausted' }, () => bootstrap('x'));
+    await leafOf(durable, envelopeOf(last).corr_id);
     const kept = (await leavesOf(durable)).filter(({ op }) => op === 'passport.bootstrap');
     expect(kept.map(({ outcome }) => outcome)).toEqual(expect.arrayContaining(['ok', 'forbidden', 'quota_exhausted']));
   });

@@ -3,7 +3,7 @@ import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
 import { envelopeIn } from './oap-attack.ts';
 import { expectRefusal } from './oracle.ts';
 import { envelopeOf } from './signs.ts';
-import { call, issue, leavesOf, ok, onOap, post } from './trust-client.ts';
+import { call, issue, leafOf, leavesOf, ok, onOap, post } from './trust-client.ts';
 import { createSigner, type DocumentSigner, idOf, signedBy, signedText } from './trust-signers.ts';
 
 /** Two of two: one with the key of one algorithm, one with both. */
@@ -68,7 +68,7 @@ async function refused(text: string, code: Code, reason: string): Promise<void> 
   const reply = await expectRefusal(node, { status: statusOf[code], code }, () => activate(text));
   const envelope = envelopeOf(reply) as { corr_id: string; details?: { reason?: string } };
   expect(envelope.details?.reason).toBe(reason);
-  const leaf = (await leavesOf(node)).findLast(({ corr_id }) => corr_id === envelope.corr_id);
+  const leaf = await leafOf(node, envelope.corr_id);
   expect(leaf).toMatchObject({ op: 'policy.activate', outcome: code, reason });
   const heard = envelopeIn(
     await onOap(node, { token: node.capability, op: 'activate', app: policyApp, body: JSON.parse(text) as unknown }),

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
 import { expectRefusal } from './oracle.ts';
 import { envelopeOf, metricsOf } from './signs.ts';
-import { call, issue, leavesOf, ok, post } from './trust-client.ts';
+import { call, issue, leafOf, ok, post } from './trust-client.ts';
 import { createSigner, type DocumentSigner, idOf, signedBy, signedText } from './trust-signers.ts';
 
 const [ann, bob, eve] = [createSigner('ann', true), createSigner('bob', true), createSigner('eve', true)];
@@ -53,7 +53,7 @@ async function refused(code: Code, reason: string, op: string, attack: () => Ret
   const envelope = envelopeOf(reply) as { corr_id: string; details?: { reason?: string } };
   expect(envelope.details?.reason).toBe(reason);
   expect((await counted(reason)) - before).toBe(1);
-  const leaf = (await leavesOf(node)).findLast(({ corr_id }) => corr_id === envelope.corr_id);
+  const leaf = await leafOf(node, envelope.corr_id);
   expect(leaf).toMatchObject({ op, outcome: code, reason });
   expect(await headOf()).toBe(head);
 }

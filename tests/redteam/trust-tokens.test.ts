@@ -6,7 +6,6 @@ import type { JwkSet } from '@ron/proto/passport';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
 import { expectRefusal } from './oracle.ts';
-import { verdictOf } from './polite.ts';
 import { announce, append, forge, keyOfSeed, putTogether, takeApart, thirdParty } from './raw-biscuit.ts';
 import { call, everything, expectRefusedEverywhere, issue, ok, onOap, post } from './trust-client.ts';
 
@@ -103,7 +102,7 @@ const attacks: Record<string, [reason: string, make: () => string | Promise<stri
   expired: ['expired', () => weaker(token, [{ exp: Date.now() - hour }])],
   'expired past the skew': ['expired', () => weaker(token, [{ exp: Date.now() - 62_000 }])],
   'not yet valid': ['not_yet_valid', () => weaker(token, [{ nbf: Date.now() + hour }])],
-  'not yet valid past the skew': ['not_yet_valid', () => weaker(token, [{ nbf: Date.now() + 70_000 }])],
+  'not yet valid past the skew': ['not_yet_valid', () => weaker(token, [{ nbf: Date.now() + 150_000 }])],
   'for another audience': ['wrong_audience', () => weaker(token, [{ audience: 'another-cluster' }])],
   'for another network': ['wrong_address', () => weaker(token, [{ cidr: ['10.0.0.0/8'] }])],
   'truncated by 8 characters': ['malformed', () => token.slice(0, -8)],
@@ -169,7 +168,7 @@ describe('Ed25519 chains, and one scheme in the clothes of the other', () => {
     expect((await onOap(node, { token, op: 'whoami', body: {} })).code).toBe(0);
     const rebuilt = append(putTogether(takeApart(token)), [['ron_caveat', '{"nbf":3}']]);
     expect((await call(node, 'GET', `/o/${address}`, { token: rebuilt })).status).toBe(200);
-    const inSkew = weaker(token, [{ exp: Date.now() - 50_000 }, { nbf: Date.now() + 50_000 }]);
+    const inSkew = weaker(token, [{ exp: Date.now() - 20_000 }, { nbf: Date.now() + 20_000 }]);
     expect((await call(node, 'GET', `/o/${address}`, { token: inSkew })).status).toBe(200);
   });
 
@@ -180,7 +179,7 @@ describe('Ed25519 chains, and one scheme in the clothes of the other', () => {
       const flipped = Buffer.from(bytes);
       flipped[bit >> 3]! ^= 1 << (bit & 7);
       const changed = `ron1b_${flipped.toString('base64url')}`;
-      const reply = await verdictOf(() => call(node, 'GET', `/o/${address}`, { token: changed }));
+      const reply = await call(node, 'GET', `/o/${address}`, { token: changed });
       if (reply.status !== 401) accepted.push(bit);
     }
     expect(accepted).toEqual([]);

@@ -53,6 +53,7 @@ export async function soak({ minutes, seed, rate, persist, say }: SoakOptions): 
     ...(persist ? { persist: folder.join('data') } : {}),
     args: nodeArgs,
     observed: true,
+    sheds: true,
   });
   const { url, capability, pid } = node;
   const target = await describeTarget({ url, capability, pids: { node: pid }, seed }, async () => undefined);

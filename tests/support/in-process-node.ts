@@ -17,10 +17,13 @@ export interface InProcessNode extends AsyncDisposable {
 
 export const allRights: readonly Right[] = [{ methods: ['read', 'write', 'delete', 'list', 'admin'], prefix: '' }];
 
+/** Its clients share its event loop, which a machine with other work makes late: none of them is to be refused for that. */
+const calm = '[gateway]\nunsafe = true\npressure_queued_min = 65536\npressure_queue_delay_ms = 10000\n';
+
 /** `overrides` are `table.field` → text, as the profile's `--set` takes them. */
 export async function startInProcessNode(overrides: Readonly<Record<string, string>> = {}): Promise<InProcessNode> {
   const config = createConfig(micronodeTables, {
-    file: undefined,
+    file: { name: 'calm.toml', text: calm },
     environment: {},
     flags: {
       'server.listen': '127.0.0.1:0',

@@ -138,8 +138,8 @@ const authenticator: Authenticator = {
 const httpLimits = {
   headerBytesMax: 16_384,
   headerFieldsMax: 100,
-  headerTimeMs: 5_000,
-  keepAliveIdleMs: 5_000,
+  headerTimeMs: 60_000,
+  keepAliveIdleMs: 60_000,
   connectionsMax: 64,
   connectionsPerAddressMax: 64,
   progressBytesPerSecondMin: 1_024,

@@ -1,4 +1,4 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -19,12 +19,13 @@ const external = [
   'prom-client',
 ];
 
+/** Takes the place of the old one when it is whole: who starts a node meanwhile finds a bundle. */
 export async function buildBundle(root: string): Promise<void> {
-  await rm(join(root, outputFolder), { recursive: true, force: true });
+  const fresh = `${outputFolder}.${process.pid}`;
   await build({
     absWorkingDir: root,
     entryPoints: [entry],
-    outdir: outputFolder,
+    outdir: fresh,
     bundle: true,
     splitting: true,
     platform: 'node',
@@ -38,6 +39,8 @@ export async function buildBundle(root: string): Promise<void> {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
   });
+  await rm(join(root, outputFolder), { recursive: true, force: true });
+  await rename(join(root, fresh), join(root, outputFolder));
 }
 
 /** True when there is no bundle, or a source or the lock file is newer than it. */

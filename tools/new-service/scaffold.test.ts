@@ -18,9 +18,9 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 function copyTree(): void {
   const tree = readTree(repository);
   const folders = readPackages(tree).map(({ folder }) => folder);
-  for (const name of ['package.json', 'tsconfig.json', 'tsconfig.base.json', 'biome.json', 'vitest.config.ts']) {
-    cpSync(join(repository, name), join(root, name));
-  }
+  const common = ['package.json', 'tsconfig.json', 'tsconfig.base.json', 'biome.json', 'vitest.config.ts'];
+  // The configuration of the tests imports the last one.
+  for (const name of [...common, 'tools/chance']) cpSync(join(repository, name), join(root, name), { recursive: true });
   const filter = (path: string) => !['node_modules', 'dist'].includes(basename(path));
   for (const folder of folders) cpSync(join(repository, folder), join(root, folder), { recursive: true, filter });
   mkdirSync(join(root, 'node_modules/@ron'), { recursive: true });
@@ -70,7 +70,7 @@ describe('a new service in a copy of the tree', () => {
     expect(output).toContain(`Checked ${files.length + 1} files`);
   });
 
-  test('has its types and passes its own test', { timeout: 120_000 }, () => {
+  test('has its types and passes its own test', { timeout: 300_000 }, () => {
     node('node_modules/typescript/bin/tsc', '-b', 'data/svc-dead-letter');
     const output = node('node_modules/vitest/vitest.mjs', 'run', '--root', root, 'data/svc-dead-letter');
     expect(output).toMatch(/1 passed/);

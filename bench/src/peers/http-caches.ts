@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { freePort, start, until } from '../processes.ts';
+import { answering, startNginxWith } from './nginx.ts';
 
 /** A cache in front of an origin. */
 export interface CacheProcess extends AsyncDisposable {
@@ -17,7 +18,7 @@ export interface OriginProcess extends AsyncDisposable {
   readonly root: string;
 }
 
-/** nginx with one worker, as it serves files best; the query of a URL means nothing to it. */
+/** nginx as it serves files best; the query of a URL means nothing to it. */
 export async function startOrigin(folder: string): Promise<OriginProcess> {
   const root = join(folder, 'root');
   await mkdir(root, { recursive: true });
@@ -28,8 +29,8 @@ export async function startOrigin(folder: string): Promise<OriginProcess> {
 }
 
 /**
- * `proxy_cache` at its best here: one worker, sendfile, `tcp_nopush off`, open files kept, connections to the origin kept,
- * no lock on a miss, written in place without a temporary file. `store` is a folder, on tmpfs where there is one.
+ * `proxy_cache` at its best here: connections to the origin kept, no lock on a miss, written in place without a temporary
+ * file. `store` is a folder, on tmpfs where there is one.
  */
 export async function startNginxCache(folder: string, store: string, origin: OriginProcess): Promise<CacheProcess> {
   const port = await freePort();
@@ -54,39 +55,6 @@ export async function startNginxCache(folder: string, store: string, origin: Ori
   const stop = await startNginxWith(folder, config, `http://127.0.0.1:${port}`);
   const isHit = (headers: Headers) => said(headers, 'x-cache-status') === 'HIT';
   return { url: `http://127.0.0.1:${port}`, isHit, [Symbol.asyncDispose]: stop };
-}
-
-async function startNginxWith(folder: string, servers: string, url: string): Promise<() => Promise<void>> {
-  const tmp = join(folder, 'tmp');
-  await mkdir(tmp, { recursive: true });
-  const config = join(folder, 'nginx.conf');
-  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${tmp};`);
-  await writeFile(
-    config,
-    `
-daemon off;
-user root;
-worker_processes 1;
-pid ${folder}/nginx.pid;
-error_log ${folder}/error.log crit;
-events { worker_connections 1024; }
-http {
-  access_log off;
-  sendfile on;
-  tcp_nopush off;
-  tcp_nodelay on;
-  keepalive_requests 10000000;
-  open_file_cache max=100000 inactive=60s;
-  open_file_cache_valid 60s;
-  default_type application/octet-stream;
-  ${places.join(' ')}
-  ${servers}
-}
-`,
-  );
-  const running = start('nginx', ['-p', folder, '-c', config]);
-  await answering(url);
-  return () => running[Symbol.asyncDispose]() as Promise<void>;
 }
 
 /** Varnish with its store in memory and its own defaults, threads included. */
@@ -137,15 +105,4 @@ function said(headers: Headers, name: string): string {
   const value = headers.get(name);
   if (value === null) throw new Error(`the cache did not send ${name}`);
   return value;
-}
-
-function answering(url: string): Promise<void> {
-  const answers = () =>
-    fetch(url)
-      .then((reply) => reply.arrayBuffer())
-      .then(
-        () => true,
-        () => false,
-      );
-  return until(answers, `an answer from ${url}`);
 }

@@ -13,7 +13,7 @@ export interface Target {
 /** A plain HTTP request with the owner's capability. */
 export function plain({ node }: Target, path: string, init: RequestInit = {}): Promise<Response> {
   const headers = { authorization: `Bearer ${node.capability}`, ...(init.headers as Record<string, string>) };
-  return fetch(node.url + path, { redirect: 'manual', signal: AbortSignal.timeout(20_000), ...init, headers });
+  return fetch(node.url + path, { redirect: 'manual', signal: AbortSignal.timeout(60_000), ...init, headers });
 }
 
 /** The address by an implementation that is not ours. */

@@ -68,7 +68,7 @@ function createBackend(name: string, persist: string, socket: string, args: read
     },
     stop: () => node().stop(),
     async start() {
-      running = await startNodeProcess({ persist, args: ['--oap', `unix:${socket}`, ...args] });
+      running = await startNodeProcess({ persist, args: ['--oap', `unix:${socket}`, ...args], sheds: true });
       return running.pid;
     },
     [Symbol.asyncDispose]: async () => running?.stop(),

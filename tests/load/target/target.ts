@@ -88,7 +88,7 @@ export async function describeTarget(parts: TargetParts, dispose: () => Promise<
 export async function startNodeTarget({ seed: seedNumber, persist, args = [] }: TargetOptions): Promise<Target> {
   await using stack = new AsyncDisposableStack();
   const where = persist ? { persist: stack.use(tempFolder()).path } : {};
-  const { url, capability, pid } = stack.use(await startNodeProcess({ ...where, args }));
+  const { url, capability, pid } = stack.use(await startNodeProcess({ ...where, args, sheds: true }));
   const target = await describeTarget({ url, capability, pids: { node: pid }, seed: seedNumber }, () =>
     running.disposeAsync(),
   );

@@ -8,6 +8,8 @@ import { RawHttp } from '../raw-http.ts';
 import { metricsOf, within } from '../signs.ts';
 
 const info = ['--set', 'server.log_level=info'];
+/** Only ends a wait for what will not come. */
+const patienceMs = 30_000;
 
 const badReloads: Attack = {
   name: 'configuration half-written, invalid, huge, gone, on reload',
@@ -40,13 +42,13 @@ const badReloads: Attack = {
       const logged = node.stderr().length;
       writeFileSync(file, text);
       const told = () => node.stderr().slice(logged).includes('the old one stays');
-      evidence.check(await within(5_000, told), `${what}: the log does not say that the old one stays`);
+      evidence.check(await within(patienceMs, told), `${what}: the log does not say that the old one stays`);
       evidence.check(node.alive && (await isServedBy(node)), `${what}: nobody is served`);
     }
     evidence.check((await updates()) === 0, 'something was applied');
     const logged = node.stderr().length;
     writeFileSync(file, '[gateway]\nranges_max = 5\n');
-    evidence.check(await within(5_000, async () => (await updates()) === 1), 'a good one does not apply');
+    evidence.check(await within(patienceMs, async () => (await updates()) === 1), 'a good one does not apply');
     evidence.check(node.stderr().slice(logged).includes('ranges_max'), 'the log does not name what changed');
     evidence.saw(`${Object.keys(bad).length} bad files refused, then a good one applied`);
   },
@@ -139,18 +141,20 @@ const twoSignals: Attack = {
         `PUT /put HTTP/1.1\r\nHost: n\r\nAuthorization: Bearer ${node.capability}\r\nContent-Length: 100\r\n\r\na`,
       );
       evidence.check(
-        await within(3_000, async () => (await metricsOf(node.port)).get('inflight{service="gateway"}') === 1),
+        await within(patienceMs, async () => (await metricsOf(node.port)).get('inflight{service="gateway"}') === 1),
         'the upload does not begin',
       );
       node.kill(first);
-      evidence.check(await within(3_000, () => node.stderr().includes('stopping')), 'it does not say that it stops');
+      evidence.check(
+        await within(patienceMs, () => node.stderr().includes('stopping')),
+        'it does not say that it stops',
+      );
       await new Promise((resolve) => setTimeout(resolve, 300));
       evidence.check(node.alive, 'it did not wait for the upload');
-      const begun = performance.now();
       node.kill(second);
+      // Who waits for the end of its drain has no signal, but an exit code.
       const { signal } = await node.exited;
       evidence.check(signal === second, `it ended with ${signal}`);
-      evidence.check(performance.now() - begun < 3_000, 'the second signal was not obeyed at once');
     }
     evidence.saw('3 pairs');
   },
@@ -170,9 +174,9 @@ const drains: Attack = {
       ),
     );
     const begun = async () => (await metricsOf(node.port)).get('inflight{service="gateway"}') === 60;
-    evidence.check(await within(5_000, begun), 'the uploads do not begin');
+    evidence.check(await within(patienceMs, begun), 'the uploads do not begin');
     node.kill('SIGTERM');
-    evidence.check(await within(3_000, () => node.stderr().includes('stopping')), 'it does not say that it stops');
+    evidence.check(await within(patienceMs, () => node.stderr().includes('stopping')), 'it does not say that it stops');
     const tally = new Tally();
     for (const client of clients) {
       client.say('bcd');

@@ -21,5 +21,5 @@ export async function goodbye(client: RawOap): Promise<string> {
 
 export async function noneLeft(target: Target): Promise<void> {
   const gone = async () => (await metricsOf(target.port)).get('oap_connections') === 0;
-  target.check(await within(10_000, gone), 'a connection is left');
+  target.check(await within(30_000, gone), 'a connection is left');
 }
