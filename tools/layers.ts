@@ -39,6 +39,9 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   audit: ['kms'],
   policy: ['kms'],
   'svc-passport': ['kms', 'auth'],
+  transport: ['kms'],
+  'svc-overlay': ['transport'],
+  'svc-dht': ['transport'],
 };
 
 /** A package that is a service: it exports `./service` and nothing else. */

@@ -39,6 +39,14 @@ export type { Duplex, DuplexEvents, HttpListener, Listener, Net, NetAddress } fr
 export { parseNetAddress } from './env/net-address.ts';
 export type { Random } from './env/random.ts';
 export { errorCode, SystemError } from './env/system-error.ts';
+export {
+  type TlsDialOptions,
+  type TlsDuplex,
+  type TlsFailure,
+  type TlsListenOptions,
+  type TlsPeer,
+  tlsFailures,
+} from './env/tls.ts';
 export type { ContentCoding, StreamHasher, Work } from './env/work.ts';
 export { createHealth, type GateState, type HealthState } from './health.ts';
 export type { KernelBus } from './kernel-bus.ts';

@@ -1,4 +1,5 @@
 import type { HttpHandler, HttpServerLimits, TlsIdentity } from './http.ts';
+import type { TlsDialOptions, TlsDuplex, TlsListenOptions } from './tls.ts';
 
 /** Where a listener listens and a dialer dials. Plain TCP is for loopback only; port 0 asks for any free one. */
 export type NetAddress =
@@ -9,6 +10,13 @@ export interface Net {
   listen(address: NetAddress, accept: (connection: Duplex) => void): Promise<Listener>;
   /** Rejects with `ETIMEDOUT` after `timeoutMs`. */
   dial(address: NetAddress, timeoutMs: number): Promise<Duplex>;
+  /**
+   * TLS 1.3 alone, both sides with a certificate, nothing resumed, hybrid key exchange where the peer has it. Which
+   * certificates are good is the caller's to judge. Any host; `EINVAL` for a Unix path.
+   */
+  listenTls(address: NetAddress, options: TlsListenOptions, accept: (connection: TlsDuplex) => void): Promise<Listener>;
+  /** Rejects with `ETIMEDOUT`, `EACCES` for an address that may not be dialled, `EPROTO` when there is no agreement on TLS. */
+  dialTls(address: NetAddress, options: TlsDialOptions): Promise<TlsDuplex>;
   serveHttp(address: NetAddress, limits: HttpServerLimits, handler: HttpHandler): Promise<HttpListener>;
 }
 

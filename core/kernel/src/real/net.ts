@@ -5,6 +5,9 @@ import { SystemError } from '../env/system-error.ts';
 import { checkUnixPath, listenOn, loopbackHost } from './address.ts';
 import { serveHttp } from './http/server.ts';
 import { SocketDuplex } from './socket-duplex.ts';
+import { SocketListener } from './socket-listener.ts';
+import { dialTls } from './tls-dial.ts';
+import { listenTls } from './tls-listen.ts';
 
 export interface RealNetOptions {
   /** Lets `serveHttp` listen beyond loopback, for a host whose TLS ends in front of the node. False by default. */
@@ -17,6 +20,8 @@ export function createRealNet(options: RealNetOptions = {}): Net {
   return {
     listen,
     dial,
+    listenTls,
+    dialTls,
     serveHttp: (address: NetAddress, limits: HttpServerLimits, handler: HttpHandler) =>
       serveHttp(address, limits, handler, options),
   };
@@ -30,36 +35,6 @@ async function listen(address: NetAddress, accept: (connection: Duplex) => void)
     accept(new SocketDuplex(socket));
   });
   return new SocketListener(server, await listenOn(server, address), sockets);
-}
-
-class SocketListener implements Listener {
-  readonly address: NetAddress;
-  readonly #server: net.Server;
-  readonly #sockets: ReadonlySet<net.Socket>;
-  #closed: Promise<void> | undefined;
-
-  constructor(server: net.Server, address: NetAddress, sockets: ReadonlySet<net.Socket>) {
-    this.#server = server;
-    this.address = address;
-    this.#sockets = sockets;
-  }
-
-  close(graceMs: number): Promise<void> {
-    this.#closed ??= new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        for (const socket of this.#sockets) socket.destroy();
-      }, graceMs);
-      this.#server.close(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-    return this.#closed;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close(0);
-  }
 }
 
 function dial(address: NetAddress, timeoutMs: number): Promise<Duplex> {

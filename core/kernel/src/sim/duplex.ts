@@ -49,6 +49,11 @@ export class SimDuplex implements Duplex {
     return this.#unreadBytes;
   }
 
+  /** Written and not read by the other end. */
+  get unsentBytes(): number {
+    return this.#outstanding;
+  }
+
   write(pieces: readonly Uint8Array[]): boolean {
     if (!this.#writable) return true;
     const { faults } = this.#ports;

@@ -6,6 +6,7 @@ import { type LinkPorts, SimDuplex } from './duplex.ts';
 import { NetFaults } from './net-faults.ts';
 import type { SimRandom } from './random.ts';
 import type { SimClock, SimScheduler } from './scheduler.ts';
+import { type SimTlsPorts, simTlsAccept, simTlsDial } from './tls.ts';
 
 /** A request for `SimNet.request`; what is left out is empty. */
 export interface SimRequest {
@@ -35,12 +36,14 @@ const isLoopback = (host: string) => host === 'localhost' || host === '::1' || h
 export class SimNetwork {
   readonly faults: NetFaults;
   readonly #scheduler: SimScheduler;
+  readonly #random: SimRandom;
   readonly #served = new Map<string, Served>();
   readonly #connections = new Set<SimDuplex>();
   #port = 40_000;
 
   constructor(scheduler: SimScheduler, random: SimRandom) {
     this.#scheduler = scheduler;
+    this.#random = random.fork('tls');
     this.faults = new NetFaults(random);
   }
 
@@ -54,6 +57,8 @@ export class SimNetwork {
   }
 
   attach(node: string, clock: SimClock): SimNet {
+    const tls: SimTlsPorts = { clock, random: this.#random };
+    const dial = (address: NetAddress, timeoutMs: number) => this.#dial(node, clock, address, timeoutMs);
     return {
       listen: async (address, accept) => this.#bind(node, address, { node, accept }),
       serveHttp: async (address, { tls }: HttpServerLimits, handler) => ({
@@ -63,7 +68,15 @@ export class SimNetwork {
           if (tls === undefined) throw new SystemError('EINVAL', 'the listener has no TLS');
         },
       }),
-      dial: (address, timeoutMs) => this.#dial(node, clock, address, timeoutMs),
+      dial,
+      listenTls: async (address, options, accept) => {
+        if (address.kind === 'unix') throw new SystemError('EINVAL', 'a Unix socket has no TLS');
+        return this.#bind(node, address, {
+          node,
+          accept: (wire) => simTlsAccept(wire as SimDuplex, tls, options, accept),
+        });
+      },
+      dialTls: (address, options) => simTlsDial(address, tls, options, dial),
       request: (address, request) => this.#request(node, address, request),
     };
   }
