@@ -56,6 +56,10 @@ export const allowed: readonly Allowance[] = [
   { prefix: 'tests/sim/campaign.ts', why: 'measures how fast the simulation is' },
   { prefix: 'tests/sim/seed-pool.ts', why: 'runs seeds on real threads, outside their worlds' },
   { prefix: 'tests/sim/seed-thread.ts', why: 'runs seeds on real threads, outside their worlds' },
+  {
+    prefix: 'tests/sim/network/scenario-files.ts',
+    why: 'reads scenarios and writes charts, outside the worlds',
+  },
   { prefix: 'tests/support/', why: 'starts what the above need' },
 ];
 

@@ -1,0 +1,169 @@
+import type { Clock, Random } from '@ron/kernel';
+import type { DhtKey, dhtContract, ProviderRecord } from '@ron/proto/dht';
+import { RonError } from '@ron/proto/errors';
+import type { Contact, NodeId } from '@ron/proto/network';
+import type { Ask } from '@ron/transport';
+import { randomWithin } from './distance.ts';
+import { Lookup, type LookupOutcome, type LookupPlan } from './lookup.ts';
+import { NetworkSize, regionBitsOf, sizeAround } from './network-size.ts';
+import { PeerBudget } from './peer-budget.ts';
+import { PeerTimes } from './peer-times.ts';
+import { type CheckRecord, createRecordCheck, type RecordSigner, type VerifySignature } from './record.ts';
+import { RecordStore } from './record-store.ts';
+import { RoutingTable } from './routing-table.ts';
+import type { DhtRules } from './rules.ts';
+
+/** What the node is made of; no sockets, no files. */
+export interface DhtPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly ask: Ask<typeof dhtContract>;
+  blake3(bytes: Uint8Array): Uint8Array;
+  readonly signer: RecordSigner;
+  readonly verify: VerifySignature;
+  /** In place of the check that follows from `blake3` and `verify`, for simulations that share its results. */
+  readonly check?: CheckRecord;
+  /** Whether to believe a record: a challenge that only who has the object passes. Without it all that hold are believed. */
+  mayTrust?(record: ProviderRecord): boolean | Promise<boolean>;
+}
+
+export interface NodeLookup {
+  readonly paths: readonly DhtKey[];
+  /** Default: k. */
+  readonly width?: number;
+  readonly regionBits?: number;
+  /** Ends the lookup early. */
+  enough?(): boolean;
+}
+
+/** A node of the DHT: its table, what it keeps for others, and how it asks. */
+export class DhtNode {
+  readonly contact: Contact;
+  readonly rules: DhtRules;
+  readonly ports: DhtPorts;
+  readonly table: RoutingTable;
+  readonly store: RecordStore;
+  readonly size = new NetworkSize();
+  readonly check: CheckRecord;
+  readonly counts = { lookups: 0, asked: 0, failed: 0 };
+  readonly budget: PeerBudget;
+  readonly #times = new PeerTimes();
+
+  constructor(contact: Contact, rules: DhtRules, ports: DhtPorts) {
+    this.contact = contact;
+    this.rules = rules;
+    this.ports = ports;
+    const { clock, random, blake3 } = ports;
+    this.table = new RoutingTable(rules.table, { self: contact.id, clock, alive: (peer) => this.alive(peer) });
+    this.store = new RecordStore(rules.store, { clock, random, blake3 });
+    this.check = ports.check ?? createRecordCheck(ports);
+    this.budget = new PeerBudget(rules.peerRequestsPerSecond, rules.peerBurst, clock);
+  }
+
+  get id(): NodeId {
+    return this.contact.id;
+  }
+
+  /** How many nodes there are, about. */
+  get sizeEstimate(): number {
+    return this.size.estimate(sizeAround(this.id, this.table.neighbours));
+  }
+
+  /** First bits shared by a key and the nodes that keep its records. 256: the k nearest, whatever they share. */
+  get regionBits(): number {
+    const { regionNodesMin } = this.rules;
+    return regionNodesMin === 0 ? 256 : regionBitsOf(this.sizeEstimate, regionNodesMin);
+  }
+
+  /** Asked twice before it is called dead: the first message may be lost. */
+  async alive(peer: Contact): Promise<boolean> {
+    for (let tries = 0; tries < 2; tries++) {
+      try {
+        await this.asking(peer, (asker) => this.ports.ask(peer, 'ping', { asker }, this.rules.rpcTimeoutMs));
+        return true;
+      } catch (error) {
+        if (!isSilence(error)) return true;
+      }
+    }
+    return false;
+  }
+
+  /** One request, and what it shows about the peer: that it lives and how far it is, or that it is silent. */
+  async asking<T>(peer: Contact, request: (asker: Contact) => Promise<T>): Promise<T> {
+    const { clock } = this.ports;
+    const beganMs = clock.monotonicMs();
+    this.counts.asked++;
+    try {
+      const answer = await request(this.contact);
+      this.#heardFrom(peer, clock.monotonicMs() - beganMs);
+      return answer;
+    } catch (error) {
+      if (isSilence(error)) {
+        this.counts.failed++;
+        this.table.failed(peer.id);
+      } else this.#heardFrom(peer, clock.monotonicMs() - beganMs);
+      throw error;
+    }
+  }
+
+  lookup<Answer extends { readonly contacts: readonly Contact[] }>(
+    plan: Pick<LookupPlan<Answer>, 'paths' | 'query' | 'regionBits' | 'found'>,
+    width: number,
+  ): Promise<LookupOutcome> {
+    const { rules, ports } = this;
+    this.counts.lookups++;
+    const lookup = new Lookup<Answer>(
+      ports.clock,
+      {
+        parallel: rules.parallel,
+        width,
+        hedgeMs: rules.hedgeMs,
+        rpcTimeoutMs: rules.rpcTimeoutMs,
+        deadlineMs: rules.lookupTimeoutMs,
+        asksMax: rules.lookupAsksMax,
+        groupAsksMax: rules.groupAsksMax,
+      },
+      {
+        ...plan,
+        self: this.id,
+        start: (toward) => this.table.closest(toward, rules.table.k),
+        expectedMs: (peer) => this.table.find(peer.id)?.rttMs ?? this.#times.expectedMs(peer),
+      },
+    );
+    return lookup.run();
+  }
+
+  /** Nodes along the paths; a full one over one path is a sample of the network's size. */
+  async findNodes({ paths, width = this.rules.table.k, regionBits = 256, enough }: NodeLookup): Promise<LookupOutcome> {
+    const { ask } = this.ports;
+    const outcome = await this.lookup(
+      {
+        paths,
+        regionBits,
+        query: (peer, target, timeoutMs) =>
+          this.asking(peer, (asker) => ask(peer, 'find_node', { target, asker }, timeoutMs)),
+        ...(enough === undefined ? {} : { found: enough }),
+      },
+      width,
+    );
+    const [nearest = []] = outcome.nearest;
+    const full = outcome.complete && paths.length === 1 && width === this.rules.table.k;
+    if (full) this.size.observe(paths[0]!, nearest.slice(0, width));
+    return outcome;
+  }
+
+  /** A point that only nodes of the bucket are near to. */
+  pointInBucket(index: number, flipped: DhtKey): DhtKey {
+    return randomWithin(flipped, index + 1, this.ports.random);
+  }
+
+  #heardFrom(peer: Contact, rttMs: number): void {
+    this.#times.observe(peer, rttMs);
+    this.table.answered(peer, rttMs);
+  }
+}
+
+/** Nobody answered; any other refusal is an answer. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof RonError && (error.code === 'unavailable' || error.code === 'deadline_exceeded');
+}

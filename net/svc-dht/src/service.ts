@@ -1,0 +1,96 @@
+import { dhtContract, type ProviderRecord } from '@ron/proto/dht';
+import type { Contact } from '@ron/proto/network';
+import { defineService, nodeOf, type Ports } from '@ron/service';
+import type { Ask } from '@ron/transport';
+import { DhtConfig, rulesOf } from './config.ts';
+import { DhtNode } from './dht-node.ts';
+import { createAnnounce } from './handlers/announce.ts';
+import { createLocate } from './handlers/locate.ts';
+import { createTable } from './handlers/table.ts';
+import { createWithdraw } from './handlers/withdraw.ts';
+import { createMeters, measure } from './meters.ts';
+import { createNodeHandlers } from './node-service.ts';
+import { Publisher } from './publisher.ts';
+import type { RecordSigner, VerifySignature } from './record.ts';
+import { Upkeep } from './upkeep.ts';
+
+export { groupOf } from './address-group.ts';
+export { DhtConfig, rulesOf } from './config.ts';
+export { DhtNode, type DhtPorts } from './dht-node.ts';
+export { compareDistance, distanceShare, randomWithin, sharedBits } from './distance.ts';
+export { keyOfAddress } from './key.ts';
+export { createNodeHandlers, serveNode } from './node-service.ts';
+export { type Published, Publisher } from './publisher.ts';
+export {
+  type CheckRecord,
+  createRecordCheck,
+  type RecordSigner,
+  recordMessage,
+  signRecord,
+  type VerifySignature,
+} from './record.ts';
+export { nodesOfRegion } from './region.ts';
+export { type DhtRules, dhtRulesDefault } from './rules.ts';
+export { findProviders, type SearchResult } from './search.ts';
+export { Upkeep } from './upkeep.ts';
+
+/** Chosen by the profile. */
+export interface DhtEngines {
+  /** How other nodes reach this one; its id is the hash of the signer’s public key. */
+  readonly contact: Contact;
+  readonly ask: Ask<typeof dhtContract>;
+  readonly signer: RecordSigner;
+  readonly verify: VerifySignature;
+  /** Nodes known from elsewhere, asked anew whenever the table is empty. None: this node is the first. */
+  readonly seeds: () => readonly Contact[];
+  /** A challenge that only who has the object passes. */
+  readonly mayTrust?: (record: ProviderRecord) => boolean | Promise<boolean>;
+}
+
+type DhtServicePorts = Ports<DhtConfig, Record<never, never>, DhtEngines>;
+
+/** Provider records of a network of nodes: contract in @ron/proto/dht, configuration table `dht`. */
+export const dht = defineService({
+  contract: dhtContract,
+  config: DhtConfig,
+  uses: {},
+  async start({ config, engines, env, log, metrics }: DhtServicePorts) {
+    const { contact, ask, signer, verify, seeds, mayTrust } = engines;
+    const { clock, random, work } = env;
+    const node = new DhtNode(contact, rulesOf(config.current()), {
+      clock,
+      random,
+      ask,
+      signer,
+      verify,
+      blake3: (bytes) => work.blake3(bytes),
+      ...(mayTrust === undefined ? {} : { mayTrust }),
+    });
+    const meters = createMeters(metrics);
+    const publisher = new Publisher(node);
+    const measuring = measure(metrics, node, publisher);
+    const upkeep = new Upkeep(node, publisher, seeds, (error) => log.error({ error: String(error) }, 'upkeep failed'));
+    const asked = createNodeHandlers(node, meters.refused);
+    upkeep.start();
+    return {
+      handlers: {
+        ping: (input, { context }) => asked.ping(input, nodeOf(context)),
+        find_node: (input, { context }) => asked.find_node(input, nodeOf(context)),
+        find_providers: (input, { context }) => asked.find_providers(input, nodeOf(context)),
+        provide: (input, { context }) => asked.provide(input, nodeOf(context)),
+        locate: createLocate(node, meters),
+        announce: createAnnounce(node, publisher),
+        withdraw: createWithdraw(node, publisher),
+        table: createTable(node),
+      },
+      gates: () => {
+        const reason = upkeep.unready;
+        return [reason === undefined ? { gate: 'table', ok: true } : { gate: 'table', ok: false, reason }];
+      },
+      async [Symbol.asyncDispose]() {
+        measuring[Symbol.dispose]();
+        await upkeep[Symbol.asyncDispose]();
+      },
+    };
+  },
+});

@@ -1,0 +1,8 @@
+import type { RunScenario } from './scenario.ts';
+
+/** What a scenario file may name as its `kind`, and what runs it. */
+export const scenarioKinds: Readonly<Record<string, () => Promise<RunScenario>>> = {
+  'dht-sweep': async () => (await import('./dht/sweep-scenario.ts')).runSweep,
+  'dht-sybil': async () => (await import('./dht/sybil-scenario.ts')).runSybils,
+  dht: async () => (await import('./dht/dht-scenario.ts')).runDht,
+};
