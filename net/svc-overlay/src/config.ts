@@ -1,0 +1,34 @@
+import { type Static, Type } from 'typebox';
+
+const integer = (fallback: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ default: fallback, minimum, maximum, description });
+
+/** Configuration table `overlay`; each may change while it runs. */
+export const OverlayConfig = Type.Object(
+  {
+    probe_period_ms: integer(1_000, 100, 60_000, 'one member is probed in each'),
+    direct_timeout_ms: integer(500, 50, 30_000, 'until others are asked to try as well'),
+    indirect_timeout_ms: integer(800, 100, 60_000, 'from then until the probe has failed'),
+    indirect_probes: integer(3, 0, 8, 'members that are asked to try'),
+    suspicion_periods: Type.Number({
+      default: 0.7,
+      minimum: 0.1,
+      maximum: 20,
+      description: 'probe periods of suspicion before a death, times the decimal logarithm of the members; 2 at least',
+    }),
+    retransmit_factor: integer(4, 1, 16, 'how often news is passed on, times the decimal logarithm of the members'),
+    members_max: integer(4_096, 2, 65_536, 'the dead that are remembered included'),
+    dead_keep_ms: integer(1_800_000, 10_000, 86_400_000, 'for which the dead are remembered and tried again'),
+    sync_period_ms: integer(120_000, 1_000, 86_400_000, 'between comparisons of a page with some member'),
+    seed_period_ms: integer(10_000, 500, 3_600_000, 'between tries to reach a seed while nobody else is reached'),
+    gossip_fan_out: integer(8, 1, 32, 'members that a message is passed on to'),
+    gossip_peer_rate_max: integer(200, 1, 10_000, 'messages a second from, and to, one node'),
+    gossip_window_max: integer(65_536, 64, 1_048_576, 'messages that are remembered for 2 minutes; more are refused'),
+    ban_threshold: integer(100, 1, 10_000, 'score of offences from which on a node is banned'),
+    ban_half_life_ms: integer(600_000, 1_000, 86_400_000, 'in which a score falls to half'),
+    ban_ms: integer(3_600_000, 1_000, 2_592_000_000, 'for which a node is banned by its score'),
+    store_period_ms: integer(60_000, 1_000, 86_400_000, 'between writes of the peer store'),
+  },
+  { additionalProperties: false },
+);
+export type OverlayConfig = Static<typeof OverlayConfig>;

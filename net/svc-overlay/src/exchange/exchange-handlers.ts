@@ -1,0 +1,53 @@
+import type { Clock } from '@ron/kernel';
+import type { exchangeOperations, PlaceOutput } from '@ron/proto/exchange';
+import type { NodeId } from '@ron/proto/network';
+import type { Static } from 'typebox';
+import { challenge } from './handlers/challenge.ts';
+import { have } from './handlers/have.ts';
+import { place } from './handlers/place.ts';
+import { release } from './handlers/release.ts';
+import { type WantReply, want } from './handlers/want.ts';
+import { PeerCeilings } from './peer-ceilings.ts';
+import type { Placements } from './placements.ts';
+import { type Blobs, type MaySend, type ServeLimits, serveLimitsDefault } from './serve-ports.ts';
+
+export interface ExchangePorts {
+  /** This node's id: proofs of possession are bound to it. */
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly blobs: Blobs;
+  readonly maySend: MaySend;
+  readonly placements: Placements;
+  readonly limits?: Partial<ServeLimits>;
+}
+
+export interface ExchangeContext extends Omit<ExchangePorts, 'limits'> {
+  readonly limits: ServeLimits;
+  readonly ceilings: PeerCeilings;
+}
+
+type Operations = typeof exchangeOperations;
+type Input<K extends keyof Operations> = Static<Operations[K]['input']>;
+type Output<K extends keyof Operations> = Static<Operations[K]['output']>;
+
+/** The operations of an exchange as other nodes call them: `from` is the id that the channel proved. */
+export interface ExchangeHandlers {
+  have(input: Input<'have'>, from: NodeId): Promise<Output<'have'>>;
+  want(input: Input<'want'>, from: NodeId): Promise<WantReply>;
+  challenge(input: Input<'challenge'>, from: NodeId): Promise<Output<'challenge'>>;
+  place(input: Input<'place'>, from: NodeId): Promise<PlaceOutput>;
+  release(input: Input<'release'>, from: NodeId): Promise<Output<'release'>>;
+}
+
+/** Inputs are those that the contract's schemas accepted. */
+export function createExchangeHandlers(ports: ExchangePorts): ExchangeHandlers {
+  const limits = { ...serveLimitsDefault, ...ports.limits };
+  const context: ExchangeContext = { ...ports, limits, ceilings: new PeerCeilings(ports.clock, limits) };
+  return {
+    have: (input, from) => have(context, input, from),
+    want: (input, from) => want(context, input, from),
+    challenge: (input, from) => challenge(context, input, from),
+    place: (input, from) => place(context, input, from),
+    release: (input, from) => release(context, input, from),
+  };
+}

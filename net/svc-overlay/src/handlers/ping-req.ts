@@ -1,0 +1,6 @@
+import type { Overlay } from '../overlay.ts';
+import { createNodeHandler, type OverlayHandler } from './handler.ts';
+
+export function createPingReq({ handlers }: Overlay): OverlayHandler<'ping_req'> {
+  return createNodeHandler(handlers.ping_req);
+}

@@ -1,0 +1,51 @@
+import type { Clock, Log, Random } from '@ron/kernel';
+import type { NodeId } from '@ron/proto/network';
+import type { overlayContract } from '@ron/proto/overlay';
+import type { Ask } from '@ron/transport';
+import type { OverlayConfig } from './config.ts';
+import type { Meters } from './meters.ts';
+
+/** The node's own key, which stays where it is. */
+export interface NodeSigner {
+  readonly id: NodeId;
+  /** Ed25519, 32 bytes; `id` is their BLAKE3. */
+  readonly publicKey: Uint8Array;
+  sign(statement: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Ed25519. False for what is no signature, and never throws. */
+export type VerifySignature = (publicKey: Uint8Array, statement: Uint8Array, signature: Uint8Array) => boolean;
+
+/** What an authenticated connection says of itself. */
+export interface ChannelProof {
+  /** Who is at its other end. */
+  readonly peer: NodeId;
+  /** Ours: the initiator dialled. */
+  readonly role: ChannelRole;
+  /** The same at both ends of this connection and nowhere else (RFC 9266, `tls-exporter`): at least 32 bytes. */
+  readonly binding: Uint8Array;
+}
+
+export type ChannelRole = 'initiator' | 'responder';
+
+/** The connections over which `ask` asks and answers come. */
+export interface Channels {
+  /** Of the connection to that node, dialled if need be. Rejects as `ask` does. */
+  dial(to: { readonly id: NodeId; readonly address: string }, timeoutMs: number): Promise<ChannelProof>;
+  /** Of the connection over which that node asks us now; undefined when there is none. */
+  accepted(peer: NodeId): ChannelProof | undefined;
+}
+
+/** What the overlay is made of. */
+export interface OverlayPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly blake3: (bytes: Uint8Array) => Uint8Array;
+  readonly ask: Ask<typeof overlayContract>;
+  readonly channels: Channels;
+  readonly signer: NodeSigner;
+  readonly verify: VerifySignature;
+  readonly config: () => Readonly<OverlayConfig>;
+  readonly meters: Meters;
+  readonly log: Log;
+}

@@ -1,0 +1,110 @@
+import type { Metrics } from '@ron/kernel';
+import type { Contact } from '@ron/proto/network';
+import { overlayContract } from '@ron/proto/overlay';
+import { defineService, type Ports } from '@ron/service';
+import { loadAnswerCheck } from './asker.ts';
+import { OverlayConfig } from './config.ts';
+import { createBan } from './handlers/ban.ts';
+import { createExchange } from './handlers/exchange.ts';
+import { createGossip } from './handlers/gossip.ts';
+import { createHello } from './handlers/hello.ts';
+import { createPeers } from './handlers/peers.ts';
+import { createPing } from './handlers/ping.ts';
+import { createPingReq } from './handlers/ping-req.ts';
+import { createSync } from './handlers/sync.ts';
+import { createUnban } from './handlers/unban.ts';
+import { createMeters } from './meters.ts';
+import { Overlay, type OverlayApi } from './overlay.ts';
+import type { PeerStore } from './peers/peer-store.ts';
+import type { OverlayPorts } from './ports.ts';
+import type { SelfDescription } from './records.ts';
+
+export { type AnswerCheck, loadAnswerCheck } from './asker.ts';
+export { OverlayConfig } from './config.ts';
+export type { Delivered } from './gossip/gossip.ts';
+export type { Member } from './membership/member.ts';
+export { type Meters as OverlayMeters, silentMeters } from './meters.ts';
+export { type NodeHandlers, Overlay, type OverlayApi, type OverlayOptions } from './overlay.ts';
+export { createDiskPeerStore, createRamPeerStore, type PeerStore } from './peers/peer-store.ts';
+export { ProviderQuality, type Quality } from './peers/provider-quality.ts';
+export type {
+  ChannelProof,
+  ChannelRole,
+  Channels,
+  NodeSigner,
+  OverlayPorts,
+  VerifySignature,
+} from './ports.ts';
+export type { SelfDescription } from './records.ts';
+
+/** Chosen by the profile. */
+export interface OverlayEngines extends Pick<OverlayPorts, 'ask' | 'channels' | 'signer' | 'verify'> {
+  readonly about: SelfDescription;
+  readonly seeds: readonly Contact[];
+  readonly topics: readonly string[];
+  readonly store: PeerStore;
+  /** Given what the other parts of the process use, before the first answer. */
+  readonly attach?: (overlay: OverlayApi) => void;
+}
+
+type OverlayServicePorts = Ports<OverlayConfig, Record<never, never>, OverlayEngines>;
+
+/** Sessions, membership and gossip between nodes: contract in @ron/proto/overlay, configuration table `overlay`. */
+export const overlay = defineService({
+  contract: overlayContract,
+  config: OverlayConfig,
+  uses: {},
+  async start({ config, engines, env, log, metrics }: OverlayServicePorts) {
+    const { about, seeds, topics, store, attach, ...network } = engines;
+    const { clock, random, work } = env;
+    const isAnswer = await loadAnswerCheck();
+    const node = new Overlay(
+      {
+        clock,
+        random,
+        blake3: (bytes) => work.blake3(bytes),
+        config: () => config.current(),
+        meters: createMeters(metrics),
+        log,
+        ...network,
+      },
+      { about, seeds, topics, store, isAnswer },
+    );
+    const measuring = measure(metrics, node);
+    attach?.(node);
+    await node.start();
+    return {
+      handlers: {
+        hello: createHello(node),
+        ping: createPing(node),
+        ping_req: createPingReq(node),
+        sync: createSync(node),
+        exchange: createExchange(node),
+        gossip: createGossip(node),
+        peers: createPeers(node, () => clock.monotonicMs()),
+        ban: createBan(node),
+        unban: createUnban(node),
+      },
+      gates: () => [
+        node.hasJoined
+          ? { gate: 'joined', ok: true }
+          : { gate: 'joined', ok: false, reason: 'no seed and no stored peer was reached yet' },
+      ],
+      async [Symbol.asyncDispose]() {
+        measuring[Symbol.dispose]();
+        await node[Symbol.asyncDispose]();
+      },
+    };
+  },
+});
+
+function measure(metrics: Metrics, { membership, gossip, bans, book }: Overlay): Disposable {
+  const members = metrics.gauge('overlay_members', 'Members by state', ['state']);
+  const sizes = metrics.gauge('overlay_entries', 'What is kept in memory', ['of']);
+  return metrics.onCollect(() => {
+    for (const [state, count] of Object.entries(membership.table.counts)) members.labels({ state }).set(count);
+    const { seen, waiting } = gossip.sizes;
+    const kept = { news: membership.newsSize, seen, waiting, offenders: bans.size, contacts: book.size };
+    for (const [of, count] of Object.entries(kept)) sizes.labels({ of }).set(count);
+  });
+}
