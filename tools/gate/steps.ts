@@ -25,6 +25,7 @@ export function testStep(reportPath: string): Step {
 export const runSteps: readonly Step[] = [
   step('simulation', 'tests/sim/main.ts', ['--seeds', '200'], 30),
   step('histories', 'tests/sim/mailbox/main.ts', ['--seeds', '1000'], 30),
+  step('network', 'tests/sim/main.ts', ['--scenario', 'dht', '--nodes', '200', '--seed', '7'], 10),
   step('examples', 'examples/run-all.ts', [], 20),
   step('smoke', 'tests/e2e/smoke.ts', [], 20),
 ];

@@ -95,6 +95,11 @@ function resolutionOf(record: NameRecord, freshnessMs: number, source: Resolutio
   return resolution;
 }
 
+/** As another node has just answered. */
+export function farResolution(record: NameRecord): Resolution {
+  return resolutionOf(record, 0, 'network');
+}
+
 export function noSuchName(): RonError {
   return new RonError('not_found', 'no such name');
 }

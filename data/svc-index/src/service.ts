@@ -1,6 +1,7 @@
 import { indexContract } from '@ron/proto/names';
 import { defineService, type Ports } from '@ron/service';
 import { IndexConfig } from './config.ts';
+import type { NamesElsewhere } from './elsewhere.ts';
 import type { NameEngine } from './engine.ts';
 import { createHistory } from './handlers/history.ts';
 import { createList } from './handlers/list.ts';
@@ -14,6 +15,7 @@ import type { RecordSigner } from './record.ts';
 import { Writer } from './writer.ts';
 
 export { IndexConfig } from './config.ts';
+export type { FarName, NamesElsewhere } from './elsewhere.ts';
 export type { Change, Head, NameEngine, Outcome, VersionPosition } from './engine.ts';
 export { IndexFileError, type LmdbFiles } from './lmdb/data-file.ts';
 export { type LmdbNamesOptions, openLmdbNames } from './lmdb/lmdb-names.ts';
@@ -24,6 +26,8 @@ export { type NameRecord, type RecordSigner, type Resolution, signedBytes } from
 export interface IndexEngines {
   readonly names: NameEngine;
   readonly signer: RecordSigner;
+  /** Asked about names that are not here. Absent: nobody is. */
+  readonly elsewhere?: NamesElsewhere;
 }
 
 type IndexPorts = Ports<IndexConfig, Record<never, never>, IndexEngines>;
@@ -33,14 +37,14 @@ export const index = defineService({
   config: IndexConfig,
   uses: {},
   async start({ config, engines, env }: IndexPorts) {
-    const { names, signer } = engines;
+    const { names, signer, elsewhere } = engines;
     const current = () => config.current();
     const lookup = new Lookup(names, env.clock, current);
     const writer = new Writer(names, lookup, signer, env.clock, current);
     return {
       handlers: {
-        resolve: createResolve(lookup),
-        match: createMatch(lookup),
+        resolve: createResolve(lookup, elsewhere),
+        match: createMatch(lookup, elsewhere),
         set: createSet(writer),
         remove: createRemove(writer),
         history: createHistory(names),

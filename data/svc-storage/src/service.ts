@@ -1,3 +1,4 @@
+import type { Address } from '@ron/naming';
 import type { Handlers } from '@ron/proto/contract';
 import { mailboxContract } from '@ron/proto/mailbox';
 import { indexContract } from '@ron/proto/names';
@@ -47,6 +48,8 @@ export async function openDiskEngine(options: DiskEngineOptions): Promise<BlobEn
 /** The profile chooses the engine and ends it after the service. */
 export interface StorageEngines {
   readonly blobs: BlobEngine;
+  /** Told of each object that somebody put, after it is stored; again when it was here already. Must not throw. */
+  readonly onStored?: (address: Address) => void;
 }
 
 const uses = { index: indexContract, mailbox: mailboxContract };
@@ -60,6 +63,7 @@ async function startStorage({ config, peers, engines, metrics, log, env, signal 
   const { clock, random, work } = env;
   const { blobs } = engines;
   const time = createSteadyTime(clock);
+  const { onStored = () => undefined } = engines;
   const holding = new Holding(blobs, clock, time, () => config.current().grace_ms);
   const limits = () => {
     const now = config.current();
@@ -73,7 +77,7 @@ async function startStorage({ config, peers, engines, metrics, log, env, signal 
     };
   };
   const objectBytesMax = () => config.current().object_bytes_max;
-  const uploads = new UploadTable({ blobs, holding, clock, random, time, log, limits });
+  const uploads = new UploadTable({ blobs, holding, clock, random, time, log, limits, onStored });
   const meters = createStorageMeters(metrics, blobs, () => uploads.count);
   const reads = new VerifiedReads(blobs, () => meters.integrityFailed());
   const scrubber = new Scrubber(reads, clock, limits, log);
@@ -90,7 +94,7 @@ async function startStorage({ config, peers, engines, metrics, log, env, signal 
   });
 
   const handlers: Handlers<typeof storageContract> = {
-    put: put({ blobs, holding, work, objectBytesMax }),
+    put: put({ blobs, holding, work, objectBytesMax, onStored }),
     get: get(reads),
     slice: slice(reads),
     outboard: outboard(reads),

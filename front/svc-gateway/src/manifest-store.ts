@@ -1,7 +1,7 @@
 import { type Manifest, manifestBytesMax, parseManifest } from '@ron/naming';
-import type { CallContext, Peer } from '@ron/proto/contract';
+import type { CallContext } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
-import type { storageContract } from '@ron/proto/storage';
+import type { ByteStream } from '@ron/proto/stream';
 import type { LiveConfig } from '@ron/service';
 import type { GatewayConfig } from './config.ts';
 import { readExactly } from './exact-body.ts';
@@ -22,9 +22,25 @@ const bytesPerTextByte = 2;
 const bytesPerEntry = 160;
 const bytesPerMiss = 256;
 
+/** Where the bytes of manifests come from. */
+export interface ManifestBytes {
+  stat(input: { readonly address: string }, options: Options): Promise<{ readonly size: number }>;
+  get(input: Span, options: Options): Promise<{ readonly body: ByteStream }>;
+}
+
+interface Span {
+  readonly address: string;
+  readonly start?: number;
+  readonly length?: number;
+}
+
+interface Options {
+  readonly context: CallContext;
+}
+
 /** Parsed bundle manifests by address. Content under an address never changes, so an entry never goes stale. */
 export class ManifestStore {
-  readonly #storage: Peer<typeof storageContract>;
+  readonly #objects: ManifestBytes;
   readonly #config: LiveConfig<GatewayConfig>;
   readonly #cache = new LruBytes<Manifest | 'none'>();
   readonly #loading = new Map<string, Promise<Manifest | undefined>>();
@@ -32,8 +48,8 @@ export class ManifestStore {
   readonly #waiting = new Set<() => void>();
   #loads = 0;
 
-  constructor(storage: Peer<typeof storageContract>, config: LiveConfig<GatewayConfig>) {
-    this.#storage = storage;
+  constructor(objects: ManifestBytes, config: LiveConfig<GatewayConfig>) {
+    this.#objects = objects;
     this.#config = config;
   }
 
@@ -42,7 +58,7 @@ export class ManifestStore {
     return this.#cache.totalBytes;
   }
 
-  /** The manifest that this object is, or undefined when it is something else. Rejects as storage does. */
+  /** The manifest that this object is, or undefined when it is something else. Rejects as the edge does. */
   async open(address: string, context: CallContext): Promise<Manifest | undefined> {
     for (;;) {
       const cached = this.#cache.get(address);
@@ -67,7 +83,7 @@ export class ManifestStore {
   async #load(address: string, context: CallContext): Promise<Manifest | undefined> {
     await this.#enter(context);
     try {
-      const { size } = await this.#storage.stat({ address }, { context });
+      const { size } = await this.#objects.stat({ address }, { context });
       const manifest = await this.#read(address, size, context);
       const weight =
         manifest === undefined ? bytesPerMiss : size * bytesPerTextByte + manifest.entries.length * bytesPerEntry;
@@ -80,10 +96,10 @@ export class ManifestStore {
 
   async #read(address: string, size: number, context: CallContext): Promise<Manifest | undefined> {
     if (size < manifestBytesMin || size > manifestBytesMax) return undefined;
-    const head = await this.#storage.get({ address, start: 0, length: opening.byteLength }, { context });
+    const head = await this.#objects.get({ address, start: 0, length: opening.byteLength }, { context });
     const first = await readExactly(head.body, opening.byteLength);
     if (!opening.every((byte, index) => first[index] === byte)) return undefined;
-    const whole = await this.#storage.get({ address }, { context });
+    const whole = await this.#objects.get({ address }, { context });
     const bytes = await readExactly(whole.body, size);
     try {
       return parseManifest(bytes);

@@ -72,7 +72,7 @@ export const gateway = defineService<typeof gatewayContract, typeof GatewayConfi
     const snapshots = store === undefined ? undefined : new QuotaSnapshots({ store, quota, config, clock, log });
     const reader = new ObjectReader({ edge, random: env.random, config, ledger: quota });
     const writer = new ObjectWriter(storage, config, quota);
-    const manifests = new ManifestStore(storage, config);
+    const manifests = new ManifestStore({ stat: edge.stat, get: edge.read }, config);
     const buckets = metrics.gauge('gateway_quota_buckets', 'Quota buckets remembered').labels();
     const cached = metrics.gauge('gateway_manifest_cache_bytes', 'Estimated bytes of parsed manifests').labels();
     const collecting = metrics.onCollect(() => {

@@ -1,14 +1,17 @@
 import { AuditConfig } from '@ron/audit/service';
 import { KmsConfig } from '@ron/kms/service';
 import { serverFields } from '@ron/service';
+import { DhtConfig } from '@ron/svc-dht/service';
 import { EdgeConfig } from '@ron/svc-edge/service';
 import { GatewayConfig } from '@ron/svc-gateway/service';
 import { IndexConfig } from '@ron/svc-index/service';
 import { MailboxConfig } from '@ron/svc-mailbox/service';
+import { OverlayConfig } from '@ron/svc-overlay/service';
 import { PassportConfig } from '@ron/svc-passport/service';
 import { RegistryConfig } from '@ron/svc-registry/service';
 import { StorageConfig } from '@ron/svc-storage/service';
 import { type Static, Type } from 'typebox';
+import { NetworkConfig } from './network/network-config.ts';
 
 const MiB = 1_024 * 1_024;
 
@@ -184,5 +187,8 @@ export const micronodeTables = {
   audit: AuditConfig,
   registry: RegistryConfig,
   kms: KmsConfig,
+  network: NetworkConfig,
+  overlay: OverlayConfig,
+  dht: DhtConfig,
 } as const;
 export type MicronodeTables = typeof micronodeTables;

@@ -20,6 +20,7 @@ import { kms } from '@ron/kms/service';
 import { policy } from '@ron/policy/service';
 import type { Right } from '@ron/proto/capability';
 import type { Contract, Peer } from '@ron/proto/contract';
+import type { Contact } from '@ron/proto/network';
 import { passportContract } from '@ron/proto/passport';
 import {
   bindLocal,
@@ -44,6 +45,7 @@ import type { Engines } from './engines.ts';
 import { listenHttp, listenOap } from './listen.ts';
 import { nameSigner } from './name-signer.ts';
 import { nearMemory } from './near-memory.ts';
+import type { NetworkPlane } from './network/network-plane.ts';
 import { nodeIdOf } from './node-identity.ts';
 import { controlBytesUnderPolicy, ratesUnderPolicy, underPolicy } from './policy-overlay.ts';
 import { stopServing } from './stopping.ts';
@@ -61,12 +63,16 @@ export interface MicronodeOptions {
   readonly metrics?: Metrics;
   /** Makes the node refuse calls that its process has no capacity for. Absent: only its ceilings do. */
   readonly load?: LoadMeter;
+  /** Which addresses of other nodes may be dialled, where `network.dial_private` does not allow all. Absent: none. */
+  readonly mayDial?: (address: string) => boolean;
 }
 
 /** A running node. Dispose drains it: new calls are refused, running ones get `server.drain_ms`, then engines close. */
 export interface Micronode extends AsyncDisposable {
   readonly http: NetAddress;
   readonly oap: NetAddress | undefined;
+  /** Where other nodes reach it; undefined: it is alone. */
+  readonly contact: Contact | undefined;
   readonly authority: Authority;
   readonly trust: TrustPlane;
   readonly bus: KernelBus;
@@ -74,7 +80,18 @@ export interface Micronode extends AsyncDisposable {
   gates(): readonly Gate[];
 }
 
-const services: readonly Service[] = [kms, policy, audit, passport, registry, index, mailbox, storage, edge, gateway];
+const ownServices: readonly Service[] = [
+  kms,
+  policy,
+  audit,
+  passport,
+  registry,
+  index,
+  mailbox,
+  storage,
+  edge,
+  gateway,
+];
 
 /** What a service may take beyond the drain before it is left behind. */
 const stopSlackMs = 5_000;
@@ -88,12 +105,15 @@ export async function startMicronode(options: MicronodeOptions): Promise<Microno
   await using stack = new AsyncDisposableStack();
   stack.defer(() => closeEngines(options.engines));
   const { kms: keys } = options.engines.trust;
-  const serviceRights = new Map(services.map((service) => [service.contract.name, rightsOf(service)]));
+  const serviceRights = new Map(ownServices.map((service) => [service.contract.name, rightsOf(service)]));
   const trust = await openTrustPlane({ env, config, log, metrics, engines: options.engines.trust, serviceRights });
   options.engines.limitMailboxesBy(trust.policy);
   const health = createHealth(bus, metrics);
   const pressure = stack.adopt(pressureOf({ ...options, metrics }), (opened) => opened?.[Symbol.dispose]());
-  const hosted = await startServices({ ...options, bus, metrics, pressure }, trust, health, stack);
+  const hosted = new Map<string, HostedService>();
+  const network = await networkOf(options, metrics, trust, hosted);
+  if (network !== undefined) stack.use(network);
+  await startServices({ ...options, bus, metrics, pressure, network, hosted }, trust, health, stack);
   // The first thing that the node asks of its own services, as a node of a cluster asks another's.
   const me = servicePrincipal('auth', rightsFor(passportContract));
   const peer = bindLocal(passportContract, () => hosted.get('passport')!.dispatcher, me, env);
@@ -123,6 +143,7 @@ export async function startMicronode(options: MicronodeOptions): Promise<Microno
   return {
     http: http.address,
     oap: oap?.address,
+    contact: network?.contact,
     authority: trust.authority,
     trust,
     bus,
@@ -160,24 +181,57 @@ type StartOptions = MicronodeOptions & {
   readonly bus: KernelBus;
   readonly metrics: Metrics;
   readonly pressure: Pressure | undefined;
+  readonly network: NetworkPlane | undefined;
+  /** Filled as they start. */
+  readonly hosted: Map<string, HostedService>;
 };
+
+/** Undefined: the node is alone, and no code of the network is loaded. */
+async function networkOf(
+  { env, config, log, engines, mayDial }: MicronodeOptions,
+  metrics: Metrics,
+  trust: TrustPlane,
+  hosted: ReadonlyMap<string, HostedService>,
+): Promise<NetworkPlane | undefined> {
+  const { listen, dial_private } = config.table('network').current();
+  if (listen === '') return undefined;
+  const { openNetwork } = await import('./network/network-plane.ts');
+  return await openNetwork({
+    env,
+    config,
+    kms: engines.trust.kms,
+    log,
+    metrics,
+    mayDial: dial_private ? () => true : (mayDial ?? (() => false)),
+    revocationSeq: () => trust.revocationSeq,
+    hosted: (name) => hosted.get(name),
+  });
+}
 
 async function startServices(
   options: StartOptions,
   trust: TrustPlane,
   health: HealthState,
   stack: AsyncDisposableStack,
-): Promise<ReadonlyMap<string, HostedService>> {
-  const { env, bus, metrics, log, config } = options;
+): Promise<void> {
+  const { env, bus, metrics, log, config, network, hosted } = options;
   const { drain_ms, inflight_max } = config.table('server').current();
   const onCrash = (service: string, err: unknown) => log.error({ service, err }, 'service crashed');
   const supervisor = createSupervisor({ clock: env.clock, random: env.random, bus, health, metrics, onCrash });
   stack.defer(() => supervisor.stop());
   const engines: Readonly<Record<string, unknown>> = {
     ...trust.serviceEngines,
-    storage: { blobs: options.engines.blobs },
-    edge: { near: nearMemory(options.engines.blobs) },
-    index: { names: options.engines.names, signer: await nameSigner(options.engines.trust.kms) },
+    ...network?.engines,
+    storage: {
+      blobs: options.engines.blobs,
+      ...(network && { onStored: (address: string) => network.announce(address) }),
+    },
+    edge: { near: nearMemory(options.engines.blobs), ...(network && { far: network.far }) },
+    index: {
+      names: options.engines.names,
+      signer: await nameSigner(options.engines.trust.kms),
+      ...(network && { elsewhere: network.elsewhere }),
+    },
     mailbox: { mailboxes: options.engines.mailboxes },
     gateway: {
       ratesOf: ratesUnderPolicy(config, trust.policy),
@@ -186,9 +240,8 @@ async function startServices(
     },
   };
   const { authenticator, audit: auditStage } = trust;
-  const hosted = new Map<string, HostedService>();
   const restarts = metrics.counter('service_restarts_total', 'Restarts after a crash', ['service']);
-  for (const service of startOrder(services)) {
+  for (const service of startOrder([...ownServices, ...(network?.services ?? [])])) {
     const { name } = service.contract;
     // A series that appears with the first crash hides that crash from a rate.
     restarts.labels({ service: name }).inc(0);
@@ -220,7 +273,6 @@ async function startServices(
     };
     await supervisor.supervise({ name, start, stopDeadlineMs: drain_ms + stopSlackMs });
   }
-  return hosted;
 }
 
 /** What a service may ask of those that it uses. */

@@ -21,7 +21,7 @@ export const Resolution = Type.Object(
     ...recordFields,
     providers: Type.Array(Type.String(), { maxItems: 32 }),
     freshness_ms: DurationMs,
-    source: Type.Union([Type.Literal('memory'), Type.Literal('disk')]),
+    source: Type.Union([Type.Literal('memory'), Type.Literal('disk'), Type.Literal('network')]),
   },
   strict,
 );

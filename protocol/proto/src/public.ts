@@ -1,8 +1,10 @@
 import { auditContract } from './audit.ts';
 import type { Contract } from './contract.ts';
+import { dhtContract } from './dht.ts';
 import { edgeContract } from './edge.ts';
 import { gatewayContract } from './gateway.ts';
 import { kmsContract } from './kms.ts';
+import { overlayContract } from './overlay.ts';
 import { passportContract } from './passport.ts';
 import { policyContract } from './policy.ts';
 import { registryContract } from './registry.ts';
@@ -16,4 +18,6 @@ export const publicContracts: readonly Contract[] = [
   auditContract,
   registryContract,
   kmsContract,
+  overlayContract,
+  dhtContract,
 ];

@@ -1,17 +1,21 @@
-import type { Handlers } from '@ron/proto/contract';
+import type { CallContext, Handlers } from '@ron/proto/contract';
 import type { indexContract } from '@ron/proto/names';
-import { type Lookup, noSuchName } from '../lookup.ts';
+import type { NamesElsewhere } from '../elsewhere.ts';
+import { farResolution, type Lookup, noSuchName } from '../lookup.ts';
 import type { Resolution } from '../record.ts';
 
-export function createResolve(lookup: Lookup): Handlers<typeof indexContract>['resolve'] {
-  return ({ name, fresh }) => {
+export function createResolve(lookup: Lookup, elsewhere?: NamesElsewhere): Handlers<typeof indexContract>['resolve'] {
+  return ({ name, fresh }, { context }) => {
     const found = lookup.find(name, fresh === true);
     // No promise where none is needed: the hot path stays synchronous.
-    return found instanceof Promise ? found.then(orRefuse) : orRefuse(found);
+    if (found instanceof Promise) return found.then((late) => late ?? far(name, context, elsewhere));
+    return found ?? far(name, context, elsewhere);
   };
 }
 
-function orRefuse(found: Resolution | undefined): Resolution {
+async function far(name: string, { principal, signal }: CallContext, elsewhere?: NamesElsewhere): Promise<Resolution> {
+  // A node that asks wants what is kept here: two that passed questions on to each other would never end.
+  const found = principal.node === undefined ? await elsewhere?.find(name, true, signal) : undefined;
   if (found === undefined) throw noSuchName();
-  return found;
+  return farResolution(found.record);
 }

@@ -12,10 +12,11 @@ export interface PutPorts {
   readonly holding: Holding;
   readonly work: Env['work'];
   readonly objectBytesMax: () => number;
+  readonly onStored: (address: Address) => void;
 }
 
 /** Streams in; a body that breaks off or does not hash to the address leaves nothing. */
-export function put({ blobs, holding, work, objectBytesMax }: PutPorts): StorageHandler<'put'> {
+export function put({ blobs, holding, work, objectBytesMax, onStored }: PutPorts): StorageHandler<'put'> {
   return async (input, call) => {
     const size = input.size ?? call.bodyBytes;
     const bytesMax = objectBytesMax();
@@ -28,6 +29,7 @@ export function put({ blobs, holding, work, objectBytesMax }: PutPorts): Storage
         : { object: await confirm(present, call, work, bytesMax), stored: false };
     // Held once more: the body may have taken longer than the grace time, and a collection may have begun since.
     await holding.hold(object.address);
+    onStored(object.address);
     return { address: object.address, size: object.sizeBytes, stored, durability: blobs.durability };
   };
 }

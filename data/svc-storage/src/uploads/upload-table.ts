@@ -34,6 +34,7 @@ export interface UploadPorts {
   readonly random: Random;
   readonly time: SteadyTime;
   readonly log: Log;
+  readonly onStored: (address: Address) => void;
   readonly limits: () => UploadLimits;
 }
 
@@ -250,6 +251,7 @@ export class UploadTable implements Disposable {
       const { object } = await staging.commit(staging.meta.address);
       this.#forget(upload);
       await this.#ports.holding.hold(object.address);
+      this.#ports.onStored(object.address);
       return this.#remember(staging.meta.tenant, completedReport(upload, object.address, this.#ports.blobs.durability));
     } catch (error) {
       // Wrong bytes stay wrong: the client has to begin again. After any other failure it may try the end once more.

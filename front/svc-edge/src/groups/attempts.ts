@@ -16,6 +16,7 @@ export const busyGate = 'source.busy';
  * the next. Who sends what does not verify is left at once.
  */
 export class Attempts {
+  readonly #address: string;
   readonly #sources: readonly GroupSource[];
   readonly #meters: GroupMeters;
   readonly #clock: Clock;
@@ -24,7 +25,14 @@ export class Attempts {
   #worst: RonError | undefined;
 
   /** `first` is asked before the others: it served this object a moment ago. */
-  constructor(sources: readonly GroupSource[], meters: GroupMeters, clock: Clock, first?: GroupSource) {
+  constructor(
+    address: string,
+    sources: readonly GroupSource[],
+    meters: GroupMeters,
+    clock: Clock,
+    first?: GroupSource,
+  ) {
+    this.#address = address;
     this.#sources = first === undefined ? sources : [first, ...sources.filter((source) => source !== first)];
     this.#meters = meters;
     this.#clock = clock;
@@ -49,7 +57,10 @@ export class Attempts {
     const { source } = this;
     if (source === undefined) return;
     const error = refusalOf(thrown, source.asReader);
-    if (error.code === 'integrity') this.#meters.integrityFailed(source.name);
+    if (error.code === 'integrity') {
+      this.#meters.integrityFailed(source.name);
+      source.lied?.(this.#address);
+    }
     if (this.#worst === undefined || weight(error) > weight(this.#worst)) this.#worst = error;
     if (isOfTheLine(error) && !this.#retried) {
       this.#retried = true;

@@ -58,7 +58,7 @@ export class RunFlight {
     this.#next = first;
     this.last = last;
     this.#ports = ports;
-    this.#attempts = new Attempts(ports.sources, ports.meters, ports.clock, ports.firstSource);
+    this.#attempts = new Attempts(proof.address, ports.sources, ports.meters, ports.clock, ports.firstSource);
   }
 
   /** Whether this group is to come soon. */

@@ -27,6 +27,8 @@ export interface GroupSource {
    * Otherwise this cache is refused, and no reader can do anything about it.
    */
   readonly asReader?: boolean;
+  /** What it sent for this object did not verify. It is asked no more for this read; whether for others is its own affair. */
+  lied?(address: string): void;
   /** `wantsFirst`: group 0 will be read next. */
   stat(address: string, wantsFirst: boolean, signal: AbortSignal): Promise<SourceStat>;
   /** With its header; for objects of more than one group only. At most `bytesMax` are taken. */

@@ -39,11 +39,10 @@ export class FarObjects implements ObjectBytes {
     return this.#near.outboard(address, call).catch(ifMissing(() => this.#far.outboard(address, call)));
   }
 
-  /** `keep` is a promise of the storage, which it cannot give for what others have. */
+  /** What others have is told of, and cannot be kept: who builds on it, by a name or a manifest, is refused there. */
   sizeOf(address: string, keep: boolean, call: Call): number | Promise<number> {
     const near = this.#near.sizeOf(address, keep, call);
-    if (keep || !(near instanceof Promise)) return near;
-    return near.catch(ifMissing(() => this.#far.sizeOf(address, keep, call)));
+    return near instanceof Promise ? near.catch(ifMissing(() => this.#far.sizeOf(address, keep, call))) : near;
   }
 
   purge(address: string | undefined): Dropped {

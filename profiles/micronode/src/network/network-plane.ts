@@ -1,0 +1,169 @@
+import { servicePrincipal } from '@ron/auth';
+import { type Config, type Env, type Listener, type Log, type Metrics, parseNetAddress } from '@ron/kernel';
+import { type Kms, verifyRaw } from '@ron/kms';
+import { dhtContract } from '@ron/proto/dht';
+import { indexContract } from '@ron/proto/names';
+import type { Contact, NodeId } from '@ron/proto/network';
+import { contactOf, overlayContract } from '@ron/proto/overlay';
+import { storageContract } from '@ron/proto/storage';
+import { bindLocal, bindOapServer, type HostedService, nodePrincipal, rightsFor, type Service } from '@ron/service';
+import { type DhtEngines, dht } from '@ron/svc-dht/service';
+import type { EdgeFarOptions } from '@ron/svc-edge/service';
+import type { NamesElsewhere } from '@ron/svc-index/service';
+import {
+  createRamPeerStore,
+  type OverlayApi,
+  type OverlayEngines,
+  overlay,
+  type PeerStore,
+} from '@ron/svc-overlay/service';
+import { createNodeLinks, createNodeTransport, openNodeIdentity } from '@ron/transport';
+import type { MicronodeTables } from '../config.ts';
+import { version } from '../version.ts';
+import { Announcer } from './announcer.ts';
+import { OpenChannels } from './channels.ts';
+import { farNames } from './far-names.ts';
+import { farSources } from './far-sources.ts';
+import { Holders } from './holders.ts';
+import { lateDispatcher } from './late-dispatcher.ts';
+
+export interface NetworkParts {
+  readonly env: Env;
+  readonly config: Config<MicronodeTables>;
+  readonly kms: Kms;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Which addresses may be dialled that are not this node’s operator’s own choice. */
+  readonly mayDial: (address: string) => boolean;
+  readonly peerStore?: PeerStore;
+  readonly revocationSeq: () => number;
+  readonly hosted: (name: string) => HostedService | undefined;
+}
+
+/** What a node has beside its own services when it is one of many. */
+export interface NetworkPlane extends AsyncDisposable {
+  readonly contact: Contact;
+  readonly services: readonly Service[];
+  readonly engines: Readonly<Record<string, unknown>>;
+  /** Objects of other nodes, for the edge. */
+  readonly far: EdgeFarOptions;
+  /** Names of other nodes, for the index. */
+  readonly elsewhere: NamesElsewhere;
+  /** Tells the network that an object is here. */
+  announce(address: string): void;
+}
+
+/** What nodes may ask of this one: what all nodes ask one another, and of those that are trusted, reads. */
+const served = [overlayContract, dhtContract, storageContract, indexContract];
+
+/** Opens the node's place in the network: it listens from now on, and joins when its services start. */
+export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
+  const { env, config, kms, log, metrics, mayDial, hosted } = parts;
+  const settings = config.table('network').current();
+  await using stack = new AsyncDisposableStack();
+  const identity = await openNodeIdentity(kms, env.work);
+  const transport = stack.use(await createNodeTransport({ env, identity, log, metrics, mayDial }));
+  const links = stack.use(createNodeLinks({ transport, env, agent: `ron/${version.version}` }));
+  const channels = new OpenChannels(links);
+  // Asked for each time: a node that is trusted from now on need not come anew, and one that is no longer has to leave nothing.
+  const trusted = () => config.table('network').current().trusted;
+  const rightsOf = (id: NodeId) => (method: string, resource: string) =>
+    method === 'read' && /^[on]\//.test(resource) && trusted().includes(id);
+  const listener = stack.use(
+    await bindOapServer({
+      env,
+      log,
+      metrics,
+      address: parseNetAddress(settings.listen),
+      dispatchers: served.map((contract) => lateDispatcher(contract, () => hosted(contract.name)?.dispatcher)),
+      identity: {
+        server_version: version.version,
+        node_id: identity.nodeId,
+        transports: ['tls'],
+        get revocation_seq() {
+          return parts.revocationSeq();
+        },
+      },
+      listen: (accept) =>
+        transport.listen(parseNetAddress(settings.listen), (connection) => {
+          const { nodeId } = connection;
+          if (overlayApi?.isBanned(nodeId) === true) return connection.duplex.destroy();
+          accept(channels.take(connection), nodePrincipal(nodeId, rightsOf(nodeId)));
+        }),
+    }),
+  );
+  const contact: Contact = {
+    id: identity.nodeId,
+    address: settings.address || addressOf(listener),
+    ...(settings.region === '' ? {} : { region: settings.region }),
+  };
+  const seeds = settings.seeds.map(seedOf);
+  let overlayApi: OverlayApi | undefined;
+  const signer = { id: identity.nodeId, publicKey: identity.publicKey, sign: identity.sign };
+  const verify = (key: Uint8Array, bytes: Uint8Array, signature: Uint8Array) =>
+    verifyRaw('ed25519', key, bytes, signature);
+  const overlayEngines: OverlayEngines = {
+    ask: links.ask(overlayContract),
+    channels,
+    signer,
+    verify,
+    about: {
+      addresses: [contact.address],
+      version: version.version,
+      ...(contact.region === undefined ? {} : { region: contact.region }),
+    },
+    seeds,
+    topics: [],
+    store: parts.peerStore ?? createRamPeerStore(),
+    attach: (api) => {
+      overlayApi = api;
+    },
+  };
+  const members = () => (overlayApi?.members() ?? []).map(contactOf);
+  const dhtEngines: DhtEngines = {
+    contact,
+    ask: links.ask(dhtContract),
+    signer,
+    verify,
+    seeds: () => [...seeds, ...members()],
+  };
+  const me = servicePrincipal('network', rightsFor(dhtContract));
+  const localDht = bindLocal(dhtContract, () => hosted('dht')!.dispatcher, me, env);
+  const present = () => {
+    const byId = new Map(members().map((member) => [member.id, member]));
+    return trusted().flatMap((id) => byId.get(id) ?? []);
+  };
+  const holders = new Holders({
+    clock: env.clock,
+    dht: () => localDht,
+    trusted: present,
+    isBanned: (id) => overlayApi?.isBanned(id) === true,
+    self: identity.nodeId,
+  });
+  const onLiar = (id: NodeId) => {
+    log.warn({ node: id }, 'a node sent bytes that do not belong to their address');
+    overlayApi?.offend(id, 'wrong_bytes');
+    channels.drop(id);
+  };
+  const announcer = new Announcer(() => localDht, log);
+  const owned = stack.move();
+  return {
+    contact,
+    services: [overlay, dht],
+    engines: { overlay: overlayEngines, dht: dhtEngines },
+    far: { bytesMax: settings.cache_bytes_max, sources: farSources({ holders, links, env, onLiar }) },
+    elsewhere: farNames(links, present),
+    announce: (address) => announcer.add(address),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function seedOf(text: string): Contact {
+  const at = text.indexOf('@');
+  return { id: text.slice(0, at), address: text.slice(at + 1) };
+}
+
+function addressOf({ address }: Listener): string {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  return address.host.includes(':') ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+}

@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+import { reloadConfig } from '@ron/kernel';
+import { afterEach, expect, test } from 'vitest';
+import { startNode } from '../fixtures/start-node.ts';
+
+type Node = Awaited<ReturnType<typeof startNode>>;
+const open: Node[] = [];
+afterEach(async () => {
+  for (const { node } of open.splice(0).reverse()) await node[Symbol.asyncDispose]();
+});
+
+const onLoopback = { 'network.listen': '127.0.0.1:0', 'network.dial_private': 'true' };
+
+/** A node that begins with those that are there. */
+async function join(...seeds: readonly Node[]): Promise<Node> {
+  const known = seeds.length === 0 ? {} : { 'network.seeds': seeds.map(contactOf).join(',') };
+  const node = await startNode({ ...onLoopback, ...known });
+  open.push(node);
+  return node;
+}
+
+function contactOf({ node }: Node): string {
+  return `${node.contact!.id}@${node.contact!.address}`;
+}
+
+function trust(node: Node, ...others: readonly Node[]): void {
+  const ids = others.map((other) => `"${other.node.contact!.id}"`).join(', ');
+  const silent = { warn: () => undefined, error: () => undefined, info: () => undefined, debug: () => undefined };
+  reloadConfig(node.config, `[network]\ntrusted = [${ids}]\n`, { ...silent, child: () => silent } as never);
+}
+
+const alive = async ({ ask, capabilityFor }: Node) => {
+  const admin = capabilityFor([{ methods: ['read', 'admin'], prefix: 'admin/' }]);
+  const reply = await ask('/overlay/peers', { headers: { authorization: `Bearer ${admin}` } });
+  const text = await reply.text();
+  if (reply.status !== 200) throw new Error(`${reply.status} ${text}`);
+  return (JSON.parse(text) as { members: { alive: number } }).members.alive;
+};
+
+/** Only bounds a hang. */
+const patience = { timeout: 120_000, interval: 20 };
+
+async function meet(...nodes: readonly Node[]): Promise<void> {
+  for (const node of nodes) await expect.poll(() => alive(node), patience).toBe(nodes.length - 1);
+}
+
+async function store(node: Node, bytes: Uint8Array<ArrayBuffer>, name?: string): Promise<string> {
+  const put = await node.ask('/o', { method: 'POST', body: new Blob([bytes]) });
+  const { address } = (await put.json()) as { address: string };
+  if (name !== undefined) {
+    const init = { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ address }) };
+    expect((await node.ask(`/name/${name}`, init)).status).toBe(200);
+  }
+  return address;
+}
+
+test('by a name that one node has, another one serves the bytes, each group verified', async () => {
+  const a = await join();
+  const b = await join(a);
+  await meet(a, b);
+  const bytes = randomBytes(3 * 1024 * 1024 + 5);
+  const address = await store(a, bytes, 'shared/file');
+  expect((await b.ask(`/o/${address}`)).status).toBe(404);
+  trust(a, b);
+  trust(b, a);
+  const resolved = await b.ask('/name/resolve/shared/file');
+  expect(await resolved.json()).toMatchObject({ address, version: 1, source: 'network' });
+  // That nobody had the object is remembered for two seconds.
+  await expect.poll(async () => (await b.ask('/n/shared/file', { method: 'HEAD' })).status, patience).toBe(200);
+  const got = await b.ask('/n/shared/file');
+  expect(Buffer.compare(Buffer.from(await got.arrayBuffer()), bytes)).toBe(0);
+  expect((await b.ask('/name/resolve/nobody/has/it')).status).toBe(404);
+});
+
+test('who is not trusted reads nothing and is believed nothing, and no capability makes a client a node', async () => {
+  const a = await join();
+  const b = await join(a);
+  await meet(a, b);
+  const address = await store(a, randomBytes(100_000), 'secret');
+  // B believes A, but A does not trust B.
+  trust(b, a);
+  expect((await b.ask(`/o/${address}`)).status).not.toBe(200);
+  expect((await b.ask('/name/resolve/secret')).status).toBe(404);
+  trust(a, b);
+  // That nobody had it is remembered for two seconds.
+  await expect.poll(async () => (await b.ask(`/o/${address}`)).status, patience).toBe(200);
+});
+
+test('when the node that sends goes away in the middle, another one goes on', async () => {
+  const a = await join();
+  const b = await join(a);
+  const c = await join(a);
+  await meet(a, b, c);
+  const bytes = randomBytes(40 * 1024 * 1024);
+  const address = await store(a, bytes);
+  expect(await store(c, bytes)).toBe(address);
+  trust(b, a, c);
+  for (const node of [a, c]) trust(node, b);
+  const reply = await b.ask(`/o/${address}`);
+  expect(reply.status).toBe(200);
+  const reader = reply.body!.getReader();
+  const pieces = [(await reader.read()).value!];
+  expect(c.metrics.read('requests_total', { service: 'storage', op: 'get', code: 'ok' }) ?? 0).toBe(0);
+  open.splice(open.indexOf(a), 1);
+  await a.node[Symbol.asyncDispose]();
+  for (let step = await reader.read(); !step.done; step = await reader.read()) pieces.push(step.value);
+  expect(Buffer.compare(Buffer.concat(pieces), bytes)).toBe(0);
+});
