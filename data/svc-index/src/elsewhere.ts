@@ -1,3 +1,4 @@
+import type { CallContext } from '@ron/proto/contract';
 import type { NameRecord } from './record.ts';
 
 export interface FarName {
@@ -13,4 +14,15 @@ export interface NamesElsewhere {
    * answered has it. Ends with the signal.
    */
   find(path: string, whole: boolean, signal: AbortSignal): Promise<FarName | undefined>;
+}
+
+/** Asks elsewhere, but not for another node: two that passed their questions on to each other would never end. */
+export async function findElsewhere(
+  elsewhere: NamesElsewhere | undefined,
+  path: string,
+  whole: boolean,
+  call: { readonly context: Pick<CallContext, 'principal' | 'signal'> },
+): Promise<FarName | undefined> {
+  if (elsewhere === undefined || call.context.principal.node !== undefined) return undefined;
+  return await elsewhere.find(path, whole, call.context.signal);
 }
