@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 
 const integer = (fallback: number, minimum: number, maximum: number, description: string) =>
-  Type.Integer({ default: fallback, minimum, maximum, description });
+  Type.Integer({ default: fallback, minimum, maximum, reload: true, description });
 
 /** Configuration table `overlay`; each may change while it runs. */
 export const OverlayConfig = Type.Object(
@@ -14,6 +14,7 @@ export const OverlayConfig = Type.Object(
       default: 0.7,
       minimum: 0.1,
       maximum: 20,
+      reload: true,
       description: 'probe periods of suspicion before a death, times the decimal logarithm of the members; 2 at least',
     }),
     retransmit_factor: integer(4, 1, 16, 'how often news is passed on, times the decimal logarithm of the members'),

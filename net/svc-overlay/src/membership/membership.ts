@@ -18,6 +18,8 @@ import { Prober } from './prober.ts';
 import { Self } from './self.ts';
 
 const callTimeoutMs = 5_000;
+/** For which not everybody has heard of a record. */
+const newcomerMs = 120_000;
 /** Urgent news waits so long for more of it, and so long after the push before, and then goes to so many members. */
 const push = { delayMs: 50, gapMs: 200, fanOut: 3 } as const;
 /** After somebody came back, this node joined, or there was much news: the first comparison when most has been refuted or heard, the second for what that missed. */
@@ -218,10 +220,17 @@ export class Membership {
   }
 
   /** What is said of the member itself comes first: it is the one who can answer it. */
-  #updatesFor(member: Member | undefined): Update[] {
+  #updatesFor(member: Member | undefined, countMax: number = overlayLimits.updatesMax): Update[] {
     const claim = member?.claim;
-    if (claim === undefined) return this.#news.take(overlayLimits.updatesMax);
-    return [{ claim }, ...this.#news.take(overlayLimits.updatesMax - 1)];
+    if (claim === undefined) return this.#news.take(countMax);
+    return [{ claim }, ...this.#news.take(countMax - 1)];
+  }
+
+  /** Who is asked to ping a newcomer may not have heard of it. */
+  #introduction(id: NodeId): Update[] {
+    const record = this.table.get(id)?.record;
+    const isNew = record !== undefined && this.#parts.ports.clock.wallMs() - record.issued_at < newcomerMs;
+    return isNew ? [{ record }] : [];
   }
 
   async #ping(member: Member, timeoutMs: number): Promise<boolean> {
@@ -256,10 +265,12 @@ export class Membership {
     isConfirming: boolean,
     timeoutMs: number,
   ): Promise<boolean | undefined> {
+    const introduction = this.#introduction(target);
+    const updates = this.#updatesFor(proxy, overlayLimits.updatesMax - introduction.length);
     const input = {
       target,
       ...(isConfirming ? ({ confirm: true } as const) : {}),
-      updates: this.#updatesFor(proxy),
+      updates: [...introduction, ...updates],
     };
     try {
       const answer = await this.#parts.asker.ask(contactOf(proxy.record), 'ping_req', input, timeoutMs);

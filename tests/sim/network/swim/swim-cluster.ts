@@ -151,11 +151,7 @@ export class SwimCluster {
   }
 
   #watch(overlay: Overlay): void {
-    const log: string[] = [];
-    const b = overlay.membership.beliefs; const f = b.failed.bind(b);
-    b.failed = (m, since) => { log.push(`${m.record.id.slice(0,6)} failed now ${this.network.scheduler.nowMs.toFixed(0)} since ${since.toFixed(0)} own ${JSON.stringify({f:m.own?.failures,s:m.own?.sinceMs})}`); f(m, since); };
-    overlay.onMember((mm) => { const { record, state } = mm; if (state==='dead' && !this.isCut && this.#running.has(record.id)) console.log('FALSE', this.network.scheduler.nowMs, overlay.id.slice(0,6), record.id.slice(0,6), 'votes', mm.votes.length, mm.certain, mm.claim?.state, log.slice(-12));
-
+    overlay.onMember(({ record, state }) => {
       if (state !== 'dead' || this.isCut || !this.#running.has(record.id)) return;
       this.counts.falseDeaths++;
       this.counts.falselyDead.add(record.id);
