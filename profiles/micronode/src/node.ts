@@ -114,6 +114,10 @@ export async function startMicronode(options: MicronodeOptions): Promise<Microno
   const network = await networkOf(options, metrics, trust, hosted);
   if (network !== undefined) stack.use(network);
   await startServices({ ...options, bus, metrics, pressure, network, hosted }, trust, health, stack);
+  // In the background: the node is ready before others know what it has.
+  network
+    ?.announceAll(liveAddresses(options.engines))
+    .catch((err: unknown) => log.warn({ err }, 'not all objects were announced'));
   // The first thing that the node asks of its own services, as a node of a cluster asks another's.
   const me = servicePrincipal('auth', rightsFor(passportContract));
   const peer = bindLocal(passportContract, () => hosted.get('passport')!.dispatcher, me, env);
@@ -151,6 +155,10 @@ export async function startMicronode(options: MicronodeOptions): Promise<Microno
     gates,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+function* liveAddresses({ blobs }: Engines): Generator<string> {
+  for (const { address, state } of blobs.entries()) if (state === 'live') yield address;
 }
 
 /** The bus of a process; what slow subscribers lose is counted. */
@@ -203,6 +211,7 @@ async function networkOf(
     log,
     metrics,
     mayDial: dial_private ? () => true : (mayDial ?? (() => false)),
+    remembers: engines.blobs.durability === 'fsync',
     revocationSeq: () => trust.revocationSeq,
     hosted: (name) => hosted.get(name),
   });

@@ -4,7 +4,7 @@ import type { dhtContract } from '@ron/proto/dht';
 
 /** Of one call. */
 const batchMax = 1_000;
-/** Addresses that wait to be told; what comes beyond them is told at the next start. */
+/** Addresses that wait to be told; what comes beyond them is told at the next start, when all are. */
 const waitingMax = 100_000;
 
 /** Tells the network, in the background, which objects this node has. */
@@ -23,6 +23,14 @@ export class Announcer {
     if (this.#waiting.size >= waitingMax) return;
     this.#waiting.add(address);
     this.#telling ??= this.#tell();
+  }
+
+  /** What was here before the node started. Waits as long as the telling takes. */
+  async addAll(addresses: Iterable<string>): Promise<void> {
+    for (const address of addresses) {
+      this.add(address);
+      if (this.#waiting.size >= batchMax) await this.#telling;
+    }
   }
 
   async #tell(): Promise<void> {

@@ -43,6 +43,8 @@ async function find(
     const { output } = await links.call(indexContract, to, 'match', { path }, options);
     if (whole && output.rest !== '') return undefined;
     const { providers: _, freshness_ms: __, source: ___, ...record } = output.record;
+    const of = output.rest === '' ? record.name : `${record.name}/${output.rest}`;
+    if (of !== path) throw new RonError('integrity', 'a node answered with another name than it was asked for');
     return { record, rest: output.rest };
   } catch (error) {
     if (error instanceof RonError && (error.code === 'not_found' || error.code === 'forbidden')) return undefined;

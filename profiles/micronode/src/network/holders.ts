@@ -23,7 +23,7 @@ interface Known {
   readonly holders: Promise<readonly Contact[]>;
 }
 
-/** Who may have an object: those that said so to the network, then those that are trusted, which may not have said it yet. */
+/** Who may have an object: trusted nodes that said so to the network, other trusted ones, which may not have said it yet, then strangers. */
 export class Holders {
   readonly #ports: HolderPorts;
   readonly #known = new Map<string, Known>();
@@ -57,9 +57,13 @@ export class Holders {
     const found = await dht()
       .locate({ address, want: holdersMax })
       .catch(() => ({ records: [] }));
-    const all = [...found.records.map(({ provider }) => provider), ...trusted()];
-    const byId = new Map(all.map((contact) => [contact.id, contact]));
-    byId.delete(self);
+    const believed = trusted();
+    const claims = found.records.map(({ provider }) => provider);
+    const said = new Set(claims.map(({ id }) => id));
+    // Anybody can claim to have it: claims of strangers hide nobody who is trusted.
+    const all = [...believed.filter(({ id }) => said.has(id)), ...believed, ...claims];
+    const byId = new Map<NodeId, Contact>();
+    for (const contact of all) if (contact.id !== self && !byId.has(contact.id)) byId.set(contact.id, contact);
     return [...byId.values()];
   }
 }

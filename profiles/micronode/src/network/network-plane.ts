@@ -11,11 +11,11 @@ import { type DhtEngines, dht } from '@ron/svc-dht/service';
 import type { EdgeFarOptions } from '@ron/svc-edge/service';
 import type { NamesElsewhere } from '@ron/svc-index/service';
 import {
+  createDiskPeerStore,
   createRamPeerStore,
   type OverlayApi,
   type OverlayEngines,
   overlay,
-  type PeerStore,
 } from '@ron/svc-overlay/service';
 import { createNodeLinks, createNodeTransport, openNodeIdentity } from '@ron/transport';
 import type { MicronodeTables } from '../config.ts';
@@ -35,7 +35,8 @@ export interface NetworkParts {
   readonly metrics: Metrics;
   /** Which addresses may be dialled that are not this node’s operator’s own choice. */
   readonly mayDial: (address: string) => boolean;
-  readonly peerStore?: PeerStore;
+  /** Whether what is remembered of other nodes outlives the process, in a file of the env’s disk. */
+  readonly remembers: boolean;
   readonly revocationSeq: () => number;
   readonly hosted: (name: string) => HostedService | undefined;
 }
@@ -51,6 +52,8 @@ export interface NetworkPlane extends AsyncDisposable {
   readonly elsewhere: NamesElsewhere;
   /** Tells the network that an object is here. */
   announce(address: string): void;
+  /** The same of all that was here before the node started. */
+  announceAll(addresses: Iterable<string>): Promise<void>;
 }
 
 /** What nodes may ask of this one: what all nodes ask one another, and of those that are trusted, reads. */
@@ -114,7 +117,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     },
     seeds,
     topics: [],
-    store: parts.peerStore ?? createRamPeerStore(),
+    store: parts.remembers ? createDiskPeerStore({ disk: env.disk, log, path: 'peers.json' }) : createRamPeerStore(),
     attach: (api) => {
       overlayApi = api;
     },
@@ -154,6 +157,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     far: { bytesMax: settings.cache_bytes_max, sources: farSources({ holders, links, env, onLiar }) },
     elsewhere: farNames(links, present),
     announce: (address) => announcer.add(address),
+    announceAll: (addresses) => announcer.addAll(addresses),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
