@@ -9,6 +9,8 @@ export interface ExampleNode extends AsyncDisposable {
 export interface StartedNode extends ExampleNode {
   /** What it printed when it was ready. */
   readonly banner: string;
+  /** Ends it as a crash does: nothing is drained, nobody is told. */
+  kill(): Promise<void>;
 }
 
 const readyMsMax = 60_000;
@@ -51,6 +53,10 @@ export async function startNode(args: readonly string[] = []): Promise<StartedNo
     url: line[1]!,
     capability: line[2]!,
     banner: line.input,
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
     async [Symbol.asyncDispose]() {
       child.kill();
       await ended;

@@ -7,6 +7,8 @@ export interface BannerFacts {
   readonly folder: string | undefined;
   readonly startedInMs: number;
   readonly oap: string | undefined;
+  /** `<id>@<address>`, as others write it into their `network.seeds`; undefined: the node joins no others. */
+  readonly contact: string | undefined;
   /** Of a durable node that has no administrator yet, in the run that made it. */
   readonly bootstrapSecret: string | undefined;
 }
@@ -19,6 +21,7 @@ export function banner(facts: BannerFacts): string {
   return [
     `RustyOnions micronode: ready in ${Math.round(facts.startedInMs)} ms at ${facts.url}`,
     ...(facts.oap === undefined ? [] : [`OAP/1 at ${facts.oap}`]),
+    ...(facts.contact === undefined ? [] : [`Network contact: ${facts.contact}`]),
     lifetime,
     '',
     `In another terminal (the capability is the owner's, for ${facts.capabilityDays} days; do not share it):`,

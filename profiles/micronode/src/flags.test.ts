@@ -13,6 +13,8 @@ test('flags become overrides of the configuration', () => {
       ':1',
       '--oap',
       'unix:/s',
+      '--network',
+      ':2',
       '--set',
       'a.b=c=d',
       '--set',
@@ -22,7 +24,13 @@ test('flags become overrides of the configuration', () => {
     persist: 'd',
     configFile: 'c',
     help: false,
-    overrides: { 'server.listen': ':1', 'server.oap_listen': 'unix:/s', 'a.b': 'c=d', 'e.f': '' },
+    overrides: {
+      'server.listen': ':1',
+      'server.oap_listen': 'unix:/s',
+      'network.listen': ':2',
+      'a.b': 'c=d',
+      'e.f': '',
+    },
   });
 });
 

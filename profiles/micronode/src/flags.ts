@@ -16,6 +16,7 @@ export const usage = `micronode: a whole node in one process
   --config FILE   TOML; by default config.toml in the persist folder, when there is one. Watched: changes apply at once
   --listen H:P    where HTTP listens (server.listen), default 127.0.0.1:9600; port 0 takes a free one
   --oap ADDR      where OAP/1 listens (server.oap_listen): host:port or unix:PATH
+  --network H:P   where other nodes connect (network.listen); the node then prints its contact, a seed for others
   --set T.F=V     any field of any table; see \`npx ron config show FILE --origin\`
   --help
 `;
@@ -29,6 +30,7 @@ export function parseFlags(args: readonly string[]): Flags {
       config: { type: 'string' },
       listen: { type: 'string' },
       oap: { type: 'string' },
+      network: { type: 'string' },
       set: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
@@ -36,6 +38,7 @@ export function parseFlags(args: readonly string[]): Flags {
   const overrides: Record<string, string> = {};
   if (values.listen !== undefined) overrides['server.listen'] = values.listen;
   if (values.oap !== undefined) overrides['server.oap_listen'] = values.oap;
+  if (values.network !== undefined) overrides['network.listen'] = values.network;
   for (const setting of values.set) {
     const equals = setting.indexOf('=');
     if (equals < 1) throw new TypeError(`--set ${setting}: write TABLE.FIELD=VALUE`);

@@ -5,6 +5,7 @@ import {
   createLoadMeter,
   createLog,
   createRealEnv,
+  isPublicAddress,
   measureProcess,
   waitForShutdown,
   watchConfigFile,
@@ -53,7 +54,10 @@ async function main(): Promise<void> {
   const engines = await openEngines(env, config, log, folder === undefined ? undefined : join(folder, 'names'));
   {
     const stopped = waitForShutdown();
-    await using running = await startMicronode({ env, config, log, accessLog, engines, bus, metrics, load });
+    await using running = await startMicronode({
+      ...{ env, config, log, accessLog, engines, bus, metrics, load },
+      mayDial: isPublicAddress,
+    });
     using _watch =
       file === undefined
         ? undefined
@@ -83,6 +87,7 @@ async function main(): Promise<void> {
             : running.oap.kind === 'unix'
               ? `unix:${running.oap.path}`
               : `${running.oap.host}:${running.oap.port}`,
+        contact: running.contact && `${running.contact.id}@${running.contact.address}`,
       }),
     );
     const signal = await stopped;

@@ -10,6 +10,13 @@ export function addNodeCommands(scope: Scope): void {
   scope.add('doctor', 'check this machine, the capability and the node; each line with its fix', async () => {
     return (await import('../commands/doctor.ts')).runDoctor;
   });
+  scope
+    .add('peers', 'other nodes that the node knows: ls (default), ban and unban one', async () => {
+      return (await import('../commands/peers.ts')).runPeers;
+    })
+    .addArgument(new Argument('[action]').choices(['ls', 'ban', 'unban']).default('ls'))
+    .argument('[id]', 'of a node; the first 12 digits or more will do for one that is known')
+    .option('--for <duration>', 'with ban: 30m, 12h, 7d (default: a day)');
   const config = scope.group('config', 'configuration: show, check');
   config
     .add(
