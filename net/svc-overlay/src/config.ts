@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 const integer = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: fallback, minimum, maximum, reload: true, description });
 
-/** Configuration table `overlay`; each may change while it runs. */
+/** Configuration table `overlay`. Each field may change while it runs; a period that has begun goes on as it was. */
 export const OverlayConfig = Type.Object(
   {
     probe_period_ms: integer(1_000, 100, 60_000, 'one member is probed in each'),

@@ -29,11 +29,4 @@ export {
   type NodeTransport,
   type NodeTransportOptions,
 } from './node-transport.ts';
-export {
-  type NetworkHandlers,
-  type NetworkReply,
-  type ServedContract,
-  servedContract,
-} from './serving/network-handlers.ts';
-export { createNodeServer, type NodeServer, type NodeServerOptions } from './serving/node-server.ts';
 export { dialThrough, type SocksProxy } from './socks.ts';

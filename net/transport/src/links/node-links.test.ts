@@ -38,7 +38,7 @@ test('what the node refuses comes as it said it; what breaks in it does not', as
     message: expect.not.stringContaining('secret'),
   });
   await expect(askFor('x'.repeat(101))).rejects.toMatchObject({ code: 'bad_request' });
-  expect(b.node.metrics.read('node_calls_total', { operation: 'ping.ping', code: 'not_found' })).toBe(1);
+  expect(b.node.metrics.read('requests_total', { service: 'ping', op: 'ping', code: 'not_found' })).toBe(1);
 });
 
 test('an answer that breaks the contract is nobody’s answer', async () => {

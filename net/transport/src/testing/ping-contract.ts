@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 
 const strict = { additionalProperties: false } as const;
 
-/** A contract with every kind of answer, for tests of links and server. */
+/** A contract with every kind of answer, for tests of links and of what is served over them. */
 export const pingContract = defineContract({
   name: 'ping',
   app: 0x8002,

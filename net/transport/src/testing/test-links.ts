@@ -1,13 +1,14 @@
 import type { Metrics } from '@ron/kernel';
 import { SimWorld } from '@ron/kernel/sim';
 import type { HelloIdentity } from '@ron/oap';
+import type { Handlers } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import type { Contact, NodeId } from '@ron/proto/network';
+import { bindOapServer, createDispatcher, loadCompiler, nodeOf, nodePrincipal } from '@ron/service';
 import { createNodeLinks, type NodeLinks } from '../links/node-links.ts';
-import { type NetworkHandlers, servedContract } from '../serving/network-handlers.ts';
-import { createNodeServer, type NodeServer } from '../serving/node-server.ts';
+import type { NodeConnection } from '../node-transport.ts';
 import { pingContract } from './ping-contract.ts';
-import { listening, silentLog, type TestNode, type TestNodeOptions, testNode } from './test-nodes.ts';
+import { contactAt, silentLog, type TestNode, type TestNodeOptions, testNode } from './test-nodes.ts';
 
 export const helloIdentity: HelloIdentity = {
   server_version: '0',
@@ -20,12 +21,14 @@ async function* piecesOf(count: number, bytes: number): AsyncGenerator<Uint8Arra
   for (let index = 0; index < count; index += 1) yield new Uint8Array(bytes).fill(index & 0xff);
 }
 
-export const pingHandlers: NetworkHandlers<typeof pingContract> = {
-  ping: ({ text }, from: NodeId) => {
+export type PingHandlers = Handlers<typeof pingContract>;
+
+export const pingHandlers: PingHandlers = {
+  ping: ({ text }, { context }) => {
     if (text === 'nothing') throw new RonError('not_found', 'it is not here');
     if (text === 'undeclared') throw new RonError('range_not_satisfiable', 'a detail');
     if (text === 'broken') throw new Error('a secret detail');
-    return { text, from };
+    return { text, from: nodeOf(context) };
   },
   pieces: ({ count, bytes }) => ({ output: { total: count * bytes }, body: piecesOf(count, bytes) }),
   slow: () => new Promise(() => undefined),
@@ -33,20 +36,60 @@ export const pingHandlers: NetworkHandlers<typeof pingContract> = {
 
 export interface ServingNode {
   readonly node: TestNode;
-  readonly server: NodeServer;
+  readonly server: {
+    /** Open ones. */
+    readonly connections: number;
+    readonly callsRunning: number;
+    /** Ends what a node has opened. */
+    drop(nodeId: NodeId): void;
+    close(): Promise<void>;
+  };
   readonly contact: Contact;
 }
 
-export async function serve(
-  node: TestNode,
-  host: string,
-  handlers: NetworkHandlers<typeof pingContract> = pingHandlers,
-): Promise<ServingNode> {
+/** Answers as a profile does: OAP over proven connections, whose node is the principal of every call. */
+export async function serve(node: TestNode, host: string, handlers = pingHandlers): Promise<ServingNode> {
   const { env, metrics } = node;
-  const contracts = [servedContract(pingContract, handlers)];
-  const server = createNodeServer({ env, log: silentLog, metrics, identity: helloIdentity, contracts });
-  const contact = await listening(node, host, (connection) => server.accept(connection));
-  return { node, server, contact };
+  const address = { kind: 'tcp', host, port: 0 } as const;
+  const accepted: NodeConnection[] = [];
+  const dispatcher = createDispatcher({
+    contract: pingContract,
+    running: { handlers, [Symbol.asyncDispose]: async () => undefined },
+    authenticator: {
+      authenticate() {
+        throw new RonError('unauthenticated', 'only nodes may ask');
+      },
+    },
+    env,
+    log: silentLog,
+    metrics,
+  });
+  const listener = await bindOapServer({
+    env,
+    log: silentLog,
+    metrics,
+    address,
+    dispatchers: [dispatcher],
+    identity: helloIdentity,
+    listen: (accept) =>
+      node.transport.listen(address, (connection) => {
+        accepted.push(connection);
+        accept(connection.duplex, nodePrincipal(connection.nodeId));
+      }),
+  });
+  const server = {
+    get connections() {
+      return metrics.read('oap_connections', {}) ?? 0;
+    },
+    get callsRunning() {
+      return dispatcher.inflight;
+    },
+    drop(nodeId: NodeId) {
+      for (const connection of accepted) if (connection.nodeId === nodeId) connection.duplex.destroy();
+    },
+    close: () => listener.close(0),
+  };
+  return { node, server, contact: contactAt(node, listener.address) };
 }
 
 /** Nodes of one simulated world: those that serve and those that ask. */
@@ -62,6 +105,8 @@ export class LinkedWorld {
   }
 
   async serving(name: string, handlers = pingHandlers, options: TestNodeOptions = {}): Promise<ServingNode> {
+    // Otherwise the first call would wait for the file system, which virtual time does not drive.
+    await loadCompiler();
     const node = await this.run(testNode(this.world.node(name), options));
     return this.run(serve(node, `${name}.sim`, handlers));
   }

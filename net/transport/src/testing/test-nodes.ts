@@ -1,4 +1,4 @@
-import { createMetrics, type Env, type Log, type Metrics } from '@ron/kernel';
+import { createMetrics, type Env, type Log, type Metrics, type NetAddress } from '@ron/kernel';
 import { createRamKms } from '@ron/kms';
 import type { Contact } from '@ron/proto/network';
 import { type NodeIdentity, openNodeIdentity } from '../identity/node-identity.ts';
@@ -49,7 +49,10 @@ export async function listening(
   host: string,
   accept: (connection: NodeConnection) => void = (connection) => void node.accepted.push(connection),
 ): Promise<Contact> {
-  const { address } = await node.transport.listen({ kind: 'tcp', host, port: 0 }, accept);
+  return contactAt(node, (await node.transport.listen({ kind: 'tcp', host, port: 0 }, accept)).address);
+}
+
+export function contactAt(node: TestNode, address: NetAddress): Contact {
   if (address.kind !== 'tcp') throw new Error('listened at something else');
   return { id: node.identity.nodeId, address: `${address.host}:${address.port}` };
 }
