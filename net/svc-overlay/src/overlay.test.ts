@@ -25,6 +25,17 @@ describe('membership', () => {
     await net.until(() => node.hasJoined, 30_000);
   });
 
+  test('a node whose clock is off is refused, and not banned for it: it joins when the clock is right', async () => {
+    const [seed] = await net.start(1);
+    const late = net.make(1);
+    net.clockOf(1).jumpWall(-1_800_000);
+    await net.run(late.start());
+    await net.pass(300_000);
+    expect([late.hasJoined, seed!.bans.isBanned(late.id)]).toEqual([false, false]);
+    net.clockOf(1).jumpWall(1_800_000);
+    await net.until(() => late.hasJoined, 30_000);
+  });
+
   test('a crash is known to all, and only it', async () => {
     const nodes = await net.start(8);
     await net.until(() => net.isComplete());

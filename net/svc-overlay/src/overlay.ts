@@ -92,7 +92,11 @@ export class Overlay implements OverlayApi, AsyncDisposable {
       contacts: () => [...options.seeds, ...(this.membership.table.present === 0 ? this.book.contacts() : [])],
       isBanned,
       onBadSignature: (from) => this.bans.offend(from, 'bad_signature'),
-      onHelloRefused: (from) => this.bans.offend(from, 'stale_hello'),
+      onHelloRefused: (from, error) => {
+        // A clock that is off is no offence: its node is refused for as long as it is.
+        const isOff = error instanceof RonError && error.details?.['reason'] === 'stale';
+        if (!isOff) this.bans.offend(from, 'stale_hello');
+      },
       onChange: (member) => this.#changed(member),
     });
     this.gossip = new Gossip({

@@ -1,3 +1,4 @@
+import type { Clock } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 import { indexContract } from '@ron/proto/names';
 import type { Contact } from '@ron/proto/network';
@@ -13,18 +14,27 @@ const asksMax = 8;
  * Names that trusted nodes keep. All are asked at once; of those who have the name, the one that the operator listed first is
  * believed. Rejects with `unavailable` when nobody has it and one who comes into question did not answer.
  */
-export function farNames(links: NodeLinks, trusted: () => readonly Contact[]): NamesElsewhere {
+export function farNames(links: NodeLinks, trusted: () => readonly Contact[], clock: Clock): NamesElsewhere {
   return {
     async find(path, whole, signal) {
-      const asked = trusted().slice(0, asksMax);
-      const answers = await Promise.allSettled(asked.map((to) => find(links, to, path, whole, signal)));
+      const answers = trusted()
+        .slice(0, asksMax)
+        .map((to) =>
+          find(links, to, path, whole, signal).then(
+            (found) => ({ found }),
+            (error: unknown) => ({ error }),
+          ),
+        );
+      let silent: unknown;
+      // In the operator's order: who comes later is waited for only when those before have not got it.
       for (const answer of answers) {
-        if (answer.status === 'fulfilled' && answer.value !== undefined) return answer.value;
+        const { found, error } = { found: undefined, error: undefined, ...(await answer) };
+        silent ??= error;
+        if (found !== undefined && (found.record.expires_at ?? Number.POSITIVE_INFINITY) > clock.wallMs()) return found;
       }
-      const silent = answers.find((answer) => answer.status === 'rejected');
       if (silent === undefined) return undefined;
       throw new RonError('unavailable', 'a node that may have the name does not answer', {
-        cause: silent.reason,
+        cause: silent,
         retryAfterMs: 1_000,
       });
     },

@@ -1,6 +1,7 @@
 import { servicePrincipal } from '@ron/auth';
 import { type Config, type Env, type Listener, type Log, type Metrics, parseNetAddress } from '@ron/kernel';
 import { type Kms, verifyRaw } from '@ron/kms';
+import type { Principal } from '@ron/proto/contract';
 import { dhtContract } from '@ron/proto/dht';
 import { indexContract } from '@ron/proto/names';
 import type { Contact, NodeId } from '@ron/proto/network';
@@ -70,6 +71,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
   const channels = new OpenChannels(links);
   // Asked for each time: a node that is trusted from now on need not come anew, and one that is no longer has to leave nothing.
   const trusted = () => config.table('network').current().trusted;
+  const isBanned = (id: NodeId) => overlayApi?.isBanned(id) === true;
   const rightsOf = (id: NodeId) => (method: string, resource: string) =>
     method === 'read' && /^[on]\//.test(resource) && trusted().includes(id);
   const listener = stack.use(
@@ -90,8 +92,11 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
       listen: (accept) =>
         transport.listen(parseNetAddress(settings.listen), (connection) => {
           const { nodeId } = connection;
-          if (overlayApi?.isBanned(nodeId) === true) return connection.duplex.destroy();
-          accept(channels.take(connection), nodePrincipal(nodeId, rightsOf(nodeId)));
+          if (isBanned(nodeId)) return connection.duplex.destroy();
+          const node = nodePrincipal(nodeId, rightsOf(nodeId));
+          // A ban also holds for what was open before it.
+          const allows: Principal['allows'] = (method, resource) => !isBanned(nodeId) && node.allows(method, resource);
+          accept(channels.take(connection), { ...node, allows });
         }),
     }),
   );
@@ -122,7 +127,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
       overlayApi = api;
     },
   };
-  const members = () => (overlayApi?.members() ?? []).map(contactOf);
+  const members = () => (overlayApi?.members() ?? []).map(contactOf).filter(({ id }) => !isBanned(id));
   const dhtEngines: DhtEngines = {
     contact,
     ask: links.ask(dhtContract),
@@ -140,7 +145,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     clock: env.clock,
     dht: () => localDht,
     trusted: present,
-    isBanned: (id) => overlayApi?.isBanned(id) === true,
+    isBanned,
     self: identity.nodeId,
   });
   const onLiar = (id: NodeId) => {
@@ -155,7 +160,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     services: [overlay, dht],
     engines: { overlay: overlayEngines, dht: dhtEngines },
     far: { bytesMax: settings.cache_bytes_max, sources: farSources({ holders, links, env, onLiar }) },
-    elsewhere: farNames(links, present),
+    elsewhere: farNames(links, present, env.clock),
     announce: (address) => announcer.add(address),
     announceAll: (addresses) => announcer.addAll(addresses),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -106,3 +106,20 @@ test('when the node that sends goes away in the middle, another one goes on', as
   for (let step = await reader.read(); !step.done; step = await reader.read()) pieces.push(step.value);
   expect(Buffer.compare(Buffer.concat(pieces), bytes)).toBe(0);
 });
+
+test('a ban holds for connections that are open, and what the banned say is not believed', async () => {
+  const a = await join();
+  const b = await join(a);
+  await meet(a, b);
+  trust(a, b);
+  trust(b, a);
+  await store(a, randomBytes(1_000), 'kept/by/a');
+  await store(b, randomBytes(1_000), 'kept/by/b');
+  const statusOf = async ({ ask }: Node, name: string) => (await ask(`/name/resolve/${name}`)).status;
+  expect([await statusOf(b, 'kept/by/a'), await statusOf(a, 'kept/by/b')]).toEqual([200, 200]);
+  const admin = a.capabilityFor([{ methods: ['admin'], prefix: 'admin/' }]);
+  const headers = { authorization: `Bearer ${admin}`, 'content-type': 'application/json' };
+  const body = JSON.stringify({ id: b.node.contact!.id });
+  expect((await a.ask('/overlay/bans', { method: 'POST', headers, body })).status).toBe(200);
+  expect([await statusOf(b, 'kept/by/a'), await statusOf(a, 'kept/by/b')]).toEqual([404, 404]);
+});
