@@ -2,14 +2,15 @@ import { cp, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bundleFile, isStale } from './bundle.ts';
+import { layers } from '../layers.ts';
+import { bundleFile, isStale, sources } from './bundle.ts';
 
 let root = '';
 const source = 'core/kernel/src/a.ts';
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'ron-build-'));
-  for (const folder of ['protocol', 'core/kernel/src', 'trust', 'data', 'front', 'profiles/micronode/dist/bundle']) {
+  for (const folder of [...sources, 'core/kernel/src', 'profiles/micronode/dist/bundle']) {
     await mkdir(join(root, folder), { recursive: true });
   }
   await writeFile(join(root, 'package-lock.json'), '{}');
@@ -33,6 +34,12 @@ test('no bundle is stale, a newer one is not, and a newer source or lock file ma
   await at(source, 100);
   await at('package-lock.json', 300);
   expect(await isStale(root)).toBe(true);
+});
+
+test('every layer that a profile stands on is looked at', () => {
+  const { level } = layers.find(({ folder }) => folder === 'profiles')!;
+  const below = layers.filter((layer) => layer.level < level).map(({ folder }) => folder);
+  expect([...sources].sort()).toEqual([...below, 'profiles'].sort());
 });
 
 test('tests and build output do not count', async () => {

@@ -7,7 +7,7 @@ const outputFolder = 'profiles/micronode/dist/bundle';
 export const bundleFile = `${outputFolder}/main.js`;
 
 /** Folders whose code can end up in a bundle. */
-const sources = ['protocol', 'core', 'trust', 'net', 'data', 'front', 'profiles'];
+export const sources: readonly string[] = ['protocol', 'core', 'trust', 'net', 'data', 'front', 'profiles'];
 
 /** Native addons, WebAssembly with files beside it, what starts threads from files of its own, and CommonJS that is imported late (its names would be lost). */
 const external = [
