@@ -103,3 +103,9 @@ test('who is refused under pressure is not read from for a while, unless it is a
   for (const signal of pressureSignals) expect(of(signal)).toMatchObject({ status: 503, restMs: 400 });
   for (const gate of ['queue_delay', 'revocations']) expect(of(gate)).not.toHaveProperty('restMs');
 });
+
+test('who asks for more than it may is not read from until it may again, half a second at most', () => {
+  const restMs = (retryAfterMs: number) =>
+    errorResponse(new RonError('quota_exhausted', 'x', { retryAfterMs }), 'corr-id-1', {}).restMs;
+  expect([1, 499, 500, 501, 60_000].map(restMs)).toEqual([1, 499, 500, 500, 500]);
+});

@@ -70,7 +70,7 @@ export function errorResponse(error: RonError, corrId: string, headers: Headers)
   const reply = jsonResponse(error.httpStatus, error.toEnvelope(corrId), headers);
   const gate = error.code === 'unavailable' ? error.details?.['gate'] : undefined;
   if (gate === 'draining') return { ...reply, closes: true };
-  if (error.retryAfterMs === undefined || !rests(gate)) return reply;
+  if (error.retryAfterMs === undefined || !rests(error)) return reply;
   return { ...reply, restMs: Math.min(restMsMax, error.retryAfterMs) };
 }
 
@@ -81,8 +81,8 @@ const unavailableMs = 1_000;
 const restMsMax = 500;
 
 /** Not for who stood in line too long, in which who comes again waits anyway. */
-function rests(gate: unknown): boolean {
-  return (pressureSignals as readonly unknown[]).includes(gate);
+function rests({ code, details }: RonError): boolean {
+  return code === 'quota_exhausted' || (pressureSignals as readonly unknown[]).includes(details?.['gate']);
 }
 
 /** RateLimit header fields of draft-ietf-httpapi-ratelimit-headers: seconds are rounded up, what remains down. */

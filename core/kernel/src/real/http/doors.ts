@@ -8,7 +8,7 @@ import { type ListenOptions, listenOn } from '../address.ts';
  * and turns of 4 ms a crowd that comes anew is taken in at 250 a second, and most give up in the line. The system deals
  * newcomers out among them (SO_REUSEPORT, Linux 3.9).
  */
-const doorsMax = 8;
+const doorsMax = 32;
 
 /** Listens with the server and, where the system can deal connections out, with further sockets that hand theirs to it. */
 export class Doors {
