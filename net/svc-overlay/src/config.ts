@@ -1,7 +1,10 @@
 import { type Static, Type } from 'typebox';
+import { type ServeLimits, serveLimitsDefault } from './exchange/serve-ports.ts';
 
 const integer = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: fallback, minimum, maximum, reload: true, description });
+
+const serve = serveLimitsDefault;
 
 /** Configuration table `overlay`. Each field may change while it runs; a period that has begun goes on as it was. */
 export const OverlayConfig = Type.Object(
@@ -29,7 +32,31 @@ export const OverlayConfig = Type.Object(
     ban_half_life_ms: integer(600_000, 1_000, 86_400_000, 'in which a score falls to half'),
     ban_ms: integer(3_600_000, 1_000, 2_592_000_000, 'for which a node is banned by its score'),
     store_period_ms: integer(60_000, 1_000, 86_400_000, 'between writes of the peer store'),
+    exchange_streams_max: integer(serve.streamsMax, 1, 4_096, 'objects that are being sent to all nodes at a time'),
+    exchange_node_streams_max: integer(serve.streamsPerPeerMax, 1, 256, 'objects that are being sent to one node'),
+    exchange_node_bytes_per_second: integer(
+      serve.bytesPerSecondPerPeer,
+      65_536,
+      1_000_000_000_000,
+      'bytes of objects to one node, all its streams together',
+    ),
+    exchange_node_questions_per_second: integer(
+      serve.questionsPerSecondPerPeer,
+      100,
+      1_000_000,
+      'objects that one node may ask about; a challenge or a placement counts as a hundred',
+    ),
   },
   { additionalProperties: false },
 );
 export type OverlayConfig = Static<typeof OverlayConfig>;
+
+/** What the configuration says of how much is done for others. */
+export function serveLimitsOf(config: Readonly<OverlayConfig>): Partial<ServeLimits> {
+  return {
+    streamsMax: config.exchange_streams_max,
+    streamsPerPeerMax: config.exchange_node_streams_max,
+    bytesPerSecondPerPeer: config.exchange_node_bytes_per_second,
+    questionsPerSecondPerPeer: config.exchange_node_questions_per_second,
+  };
+}

@@ -1,18 +1,38 @@
+import { createSliceVerifier } from '@ron/b3';
 import { createBus, createMetrics, type KernelEvent, type Log } from '@ron/kernel';
 import { createSimEnv } from '@ron/kernel/sim';
-import type { Principal } from '@ron/proto/contract';
+import type { Contract, Peer, Principal } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { overlayContract, type Update } from '@ron/proto/overlay';
 import { bindLocal, hostService, loadCompiler, nodePrincipal } from '@ron/service';
 import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { checkPossession } from './exchange/possession.ts';
+import { MemoryBlobs } from './exchange/testing/blobs.ts';
+import { testObject } from './exchange/testing/fake-peers.ts';
 import { createRamPeerStore, type OverlayApi, OverlayConfig, type OverlayEngines, overlay } from './service.ts';
 import { signerOf, verifyEd25519 } from './testing/real-keys.ts';
 import { contactOf, outcomeOf, SmallNetwork } from './testing/small-network.ts';
 
 const admin: Principal = { subject: 'admin', capabilityId: 'a', tenant: '', limits: {}, allows: () => true };
 const somebody: Principal = { ...admin, subject: 'somebody', allows: () => false };
+
+const shared = testObject(200_000, 1);
+const secret = testObject(1_000, 2);
+const blobs = new MemoryBlobs([shared, secret]);
+
+/** The storage of the node: what the service asks of it. */
+const storage = {
+  stat: async ({ address }: { address: string }) => {
+    const found = await blobs.stat(address);
+    if (found === undefined) throw new RonError('not_found', 'no such object');
+    return { address, size: found.size, state: 'live' };
+  },
+  slice: async ({ address, start, length }: { address: string; start: number; length: number }) => {
+    return { output: {}, body: blobs.slice(address, start, length) };
+  },
+} as unknown as Peer<Contract>;
 
 async function startService(seeds: OverlayEngines['seeds'] = []) {
   await loadCompiler();
@@ -34,6 +54,7 @@ async function startService(seeds: OverlayEngines['seeds'] = []) {
     seeds,
     topics: ['news'],
     store: createRamPeerStore(),
+    maySend: (address) => address === shared.address,
     signer: signerOf(0),
     verify: verifyEd25519,
     ask: () => Promise.reject(new RonError('unavailable', 'nobody is there')),
@@ -49,7 +70,7 @@ async function startService(seeds: OverlayEngines['seeds'] = []) {
   const config = { current: () => values, onChange: () => ({ [Symbol.dispose]: silent }) };
   const authenticator = { authenticate: () => ({ ...admin, anonymous: false }) };
   const hosted = await env.scheduler.settle(
-    hostService(overlay, { env, metrics, bus, log, authenticator }, { config, peers: {}, engines }),
+    hostService(overlay, { env, metrics, bus, log, authenticator }, { config, peers: { storage }, engines }),
   );
   const as = (principal: Principal) =>
     bindLocal(overlayContract, () => hosted.dispatcher, principal, env, { roundTrip: true });
@@ -126,6 +147,31 @@ describe('the service', () => {
     expect(await outcomeOf(bed.run(bed.as(admin).ping({ updates: [] })))).toBe('forbidden');
     expect(await outcomeOf(bed.run(bed.as(somebody).ping({ updates: [] })))).toBe('forbidden');
     expect(await bed.run(bed.as(asNode).ping({ updates: [] }))).toMatchObject({ unknown: true });
+  });
+
+  test('serves other nodes the objects that they may have, and takes no copies where nobody keeps any', async () => {
+    const as = bed.as(asNode);
+    const addresses = [secret.address, shared.address, testObject(5, 7).address];
+    const held = [{ address: shared.address, size: 200_000, complete: true }];
+    expect(await bed.run(as.have({ addresses }))).toEqual({ held });
+    const ranges = [{ first: 1, count: 1 }];
+    const { body } = await bed.run(as.want({ address: shared.address, ranges }));
+    const verifier = createSliceVerifier({ root: shared.tree.root, start: 65_536, length: 65_536 });
+    const groups: number[] = [];
+    const reading = (async () => {
+      for await (const piece of body) for (const group of verifier.push(piece)) groups.push(group.length);
+    })();
+    await bed.run(reading);
+    expect([groups, verifier.done, blobs.open]).toEqual([[65_536], true, 0]);
+    expect(await outcomeOf(bed.run(as.want({ address: secret.address, ranges })))).toBe('not_found');
+    const challenge = { address: shared.address, group: 3, nonce: 'ab'.repeat(32) };
+    const question = { ...challenge, size: 200_000, node: bed.api.id };
+    expect(checkPossession(question, await bed.run(as.challenge(challenge)))).toBe(true);
+    const sources = [{ id: nodeId, address: '10.0.0.9:9700' }];
+    const copy = { address: shared.address, size: 200_000, durability: 'memory', ttl_ms: 60_000, sources } as const;
+    expect(await bed.run(as.place(copy))).toEqual({ state: 'refused', reason: 'not_allowed', free_bytes: 0 });
+    expect(await bed.run(as.release({ address: shared.address }))).toEqual({ released: false });
+    expect(await outcomeOf(bed.run(bed.as(admin).have({ addresses })))).toBe('forbidden');
   });
 
   test('gives the node’s other parts messages and members', async () => {

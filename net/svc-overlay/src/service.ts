@@ -1,9 +1,14 @@
 import type { Metrics } from '@ron/kernel';
 import type { Contact } from '@ron/proto/network';
 import { overlayContract } from '@ron/proto/overlay';
-import { defineService, type Ports } from '@ron/service';
+import { storageContract } from '@ron/proto/storage';
+import { defineService, nodeOf, type Ports } from '@ron/service';
 import { loadAnswerCheck } from './asker.ts';
-import { OverlayConfig } from './config.ts';
+import { OverlayConfig, serveLimitsOf } from './config.ts';
+import { createExchangeHandlers } from './exchange/exchange-handlers.ts';
+import type { Placements } from './exchange/placements.ts';
+import type { MaySend } from './exchange/serve-ports.ts';
+import { createStoredBlobs } from './exchange/stored-blobs.ts';
 import { createBan } from './handlers/ban.ts';
 import { createExchange } from './handlers/exchange.ts';
 import { createGossip } from './handlers/gossip.ts';
@@ -21,6 +26,7 @@ import type { SelfDescription } from './records.ts';
 
 export { type AnswerCheck, loadAnswerCheck } from './asker.ts';
 export { OverlayConfig } from './config.ts';
+export type { MaySend } from './exchange/serve-ports.ts';
 export type { Delivered } from './gossip/gossip.ts';
 export type { Member } from './membership/member.ts';
 export { type Meters as OverlayMeters, silentMeters } from './meters.ts';
@@ -43,19 +49,25 @@ export interface OverlayEngines extends Pick<OverlayPorts, 'ask' | 'channels' | 
   readonly seeds: readonly Contact[];
   readonly topics: readonly string[];
   readonly store: PeerStore;
+  /** Which objects other nodes may have from here. */
+  readonly maySend: MaySend;
+  /** Absent: no copies are kept for other nodes. */
+  readonly placements?: Placements;
   /** Given what the other parts of the process use, before the first answer. */
   readonly attach?: (overlay: OverlayApi) => void;
 }
 
-type OverlayServicePorts = Ports<OverlayConfig, Record<never, never>, OverlayEngines>;
+const uses = { storage: storageContract };
 
-/** Sessions, membership and gossip between nodes: contract in @ron/proto/overlay, configuration table `overlay`. */
+type OverlayServicePorts = Ports<OverlayConfig, typeof uses, OverlayEngines>;
+
+/** Sessions, membership, gossip and the exchange of objects between nodes: contract in @ron/proto/overlay, configuration table `overlay`. */
 export const overlay = defineService({
   contract: overlayContract,
   config: OverlayConfig,
-  uses: {},
-  async start({ config, engines, env, log, metrics }: OverlayServicePorts) {
-    const { about, seeds, topics, store, attach, ...network } = engines;
+  uses,
+  async start({ config, peers, engines, env, log, metrics }: OverlayServicePorts) {
+    const { about, seeds, topics, store, attach, maySend, placements, ...network } = engines;
     const { clock, random, work } = env;
     const isAnswer = await loadAnswerCheck();
     const node = new Overlay(
@@ -70,6 +82,14 @@ export const overlay = defineService({
       },
       { about, seeds, topics, store, isAnswer },
     );
+    const exchange = createExchangeHandlers({
+      self: network.signer.id,
+      clock,
+      blobs: createStoredBlobs(peers.storage),
+      maySend,
+      placements,
+      limits: () => serveLimitsOf(config.current()),
+    });
     const measuring = measure(metrics, node);
     attach?.(node);
     await node.start();
@@ -81,6 +101,11 @@ export const overlay = defineService({
         sync: createSync(node),
         exchange: createExchange(node),
         gossip: createGossip(node),
+        have: (input, { context }) => exchange.have(input, nodeOf(context), context),
+        want: (input, { context }) => exchange.want(input, nodeOf(context), context),
+        challenge: (input, { context }) => exchange.challenge(input, nodeOf(context), context),
+        place: (input, { context }) => exchange.place(input, nodeOf(context)),
+        release: (input, { context }) => exchange.release(input, nodeOf(context)),
         peers: createPeers(node, () => clock.monotonicMs()),
         ban: createBan(node),
         unban: createUnban(node),

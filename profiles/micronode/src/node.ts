@@ -212,6 +212,8 @@ async function networkOf(
     metrics,
     mayDial: dial_private ? () => true : (mayDial ?? (() => false)),
     remembers: engines.blobs.durability === 'fsync',
+    authenticator: trust.authenticator,
+    policy: trust.policy.stage,
     revocationSeq: () => trust.revocationSeq,
     hosted: (name) => hosted.get(name),
   });

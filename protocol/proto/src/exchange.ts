@@ -132,9 +132,12 @@ export type PlaceOutput = Static<typeof PlaceOutput>;
 export const ReleaseInput = Type.Object({ address: Address }, strict);
 export const ReleaseOutput = Type.Object({ released: Type.Boolean() }, strict);
 
+const reads = [{ method: 'read', resource: 'net/overlay' }] as const;
+const writes = [{ method: 'write', resource: 'net/overlay' }] as const;
+
 /**
- * Operations for the contract of the overlay. Who asks is the node that the channel proves; what it may read and how much
- * it may ask for is the serving node's to say, so they need no capability.
+ * Operations of the contract of the overlay. Who asks is the node that the channel proves; what it may read and how much
+ * it may ask for is the serving node's to say, so no capability is needed or helps.
  */
 export const exchangeOperations = {
   have: {
@@ -142,14 +145,14 @@ export const exchangeOperations = {
     input: HaveInput,
     output: HaveOutput,
     errors: [],
-    scopes: [],
+    scopes: reads,
   },
   want: {
     summary: 'Slices of runs of 64 KiB groups, one after the other in the order asked for; each proves itself',
     input: WantInput,
     output: WantOutput,
     errors: ['not_found', 'integrity'],
-    scopes: [],
+    scopes: reads,
     body: 'out',
   },
   challenge: {
@@ -157,14 +160,14 @@ export const exchangeOperations = {
     input: ChallengeInput,
     output: ChallengeOutput,
     errors: ['not_found', 'integrity'],
-    scopes: [],
+    scopes: reads,
   },
   place: {
     summary: 'Ask this node to keep a copy of an object for a time; it fetches the bytes itself. Asking again renews',
     input: PlaceInput,
     output: PlaceOutput,
     errors: [],
-    scopes: [],
+    scopes: writes,
     mutation: true,
   },
   release: {
@@ -172,7 +175,7 @@ export const exchangeOperations = {
     input: ReleaseInput,
     output: ReleaseOutput,
     errors: [],
-    scopes: [],
+    scopes: writes,
     mutation: true,
     frees: true,
   },

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
 import { defineContract } from './contract.ts';
+import { exchangeOperations } from './exchange.ts';
 import { Bytes, Count, Cursor, strict, TimeMs } from './fields.ts';
 import { type Contact, NodeId, Region } from './network.ts';
 
@@ -170,8 +171,8 @@ const read = [{ method: 'read', resource: 'admin/overlay' }] as const;
 const node = [{ method: 'write', resource: 'net/overlay' }] as const;
 
 /**
- * Membership and gossip between nodes. The first six operations are for nodes, each by the id that its channel proves
- * (`forbidden` for anybody else). Refusals carry `details.reason`, a word.
+ * Membership, gossip and the exchange of objects between nodes. All but the last three operations are for nodes, each by the
+ * id that its channel proves (`forbidden` for anybody else). Refusals carry `details.reason`, a word.
  */
 export const overlayContract = defineContract({
   name: 'overlay',
@@ -248,6 +249,7 @@ export const overlayContract = defineContract({
       scopes: node,
       shedAs: 'write',
     },
+    ...exchangeOperations,
     peers: {
       summary: 'The members that this node knows, by id, and who is banned',
       input: Type.Object(

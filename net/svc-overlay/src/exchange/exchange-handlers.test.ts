@@ -31,7 +31,14 @@ function serving(limits: Partial<ServeLimits> = {}, maySend: MaySend = (address)
   const blobs = new MemoryBlobs([whole, some, secret], new Map([[some.address, someGroups]]));
   // Placements have tests of their own.
   const placements = {} as Placements;
-  const handlers = createExchangeHandlers({ self: me, clock: env.clock, blobs, maySend, placements, limits });
+  const handlers = createExchangeHandlers({
+    self: me,
+    clock: env.clock,
+    blobs,
+    maySend,
+    placements,
+    limits: () => limits,
+  });
   return { env, blobs, handlers };
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '@ron/kernel';
+import type { CallContext } from '@ron/proto/contract';
 import type { exchangeOperations, PlaceOutput } from '@ron/proto/exchange';
 import type { NodeId } from '@ron/proto/network';
 import type { Static } from 'typebox';
@@ -17,12 +18,14 @@ export interface ExchangePorts {
   readonly clock: Clock;
   readonly blobs: Blobs;
   readonly maySend: MaySend;
-  readonly placements: Placements;
-  readonly limits?: Partial<ServeLimits>;
+  /** Absent: this node keeps no copies for others. */
+  readonly placements?: Placements | undefined;
+  /** Asked for at each call; what is not in it is as by default. */
+  readonly limits?: () => Partial<ServeLimits>;
 }
 
 export interface ExchangeContext extends Omit<ExchangePorts, 'limits'> {
-  readonly limits: ServeLimits;
+  readonly limits: () => ServeLimits;
   readonly ceilings: PeerCeilings;
 }
 
@@ -30,23 +33,23 @@ type Operations = typeof exchangeOperations;
 type Input<K extends keyof Operations> = Static<Operations[K]['input']>;
 type Output<K extends keyof Operations> = Static<Operations[K]['output']>;
 
-/** The operations of an exchange as other nodes call them: `from` is the id that the channel proved. */
+/** The operations of an exchange as other nodes call them: `from` is the id that the channel proved, `call` their call. */
 export interface ExchangeHandlers {
-  have(input: Input<'have'>, from: NodeId): Promise<Output<'have'>>;
-  want(input: Input<'want'>, from: NodeId): Promise<WantReply>;
-  challenge(input: Input<'challenge'>, from: NodeId): Promise<Output<'challenge'>>;
+  have(input: Input<'have'>, from: NodeId, call?: CallContext): Promise<Output<'have'>>;
+  want(input: Input<'want'>, from: NodeId, call?: CallContext): Promise<WantReply>;
+  challenge(input: Input<'challenge'>, from: NodeId, call?: CallContext): Promise<Output<'challenge'>>;
   place(input: Input<'place'>, from: NodeId): Promise<PlaceOutput>;
   release(input: Input<'release'>, from: NodeId): Promise<Output<'release'>>;
 }
 
 /** Inputs are those that the contract's schemas accepted. */
 export function createExchangeHandlers(ports: ExchangePorts): ExchangeHandlers {
-  const limits = { ...serveLimitsDefault, ...ports.limits };
+  const limits = () => ({ ...serveLimitsDefault, ...ports.limits?.() });
   const context: ExchangeContext = { ...ports, limits, ceilings: new PeerCeilings(ports.clock, limits) };
   return {
-    have: (input, from) => have(context, input, from),
-    want: (input, from) => want(context, input, from),
-    challenge: (input, from) => challenge(context, input, from),
+    have: (input, from, call) => have(context, input, from, call),
+    want: (input, from, call) => want(context, input, from, call),
+    challenge: (input, from, call) => challenge(context, input, from, call),
     place: (input, from) => place(context, input, from),
     release: (input, from) => release(context, input, from),
   };

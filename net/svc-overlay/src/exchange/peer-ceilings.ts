@@ -13,12 +13,12 @@ interface Use {
 /** Counts what each node uses. At most `peersMax` are remembered, and those with open streams always are. */
 export class PeerCeilings {
   readonly #clock: Clock;
-  readonly #limits: ServeLimits;
+  readonly #limits: () => ServeLimits;
   /** The one that came last stands last. */
   readonly #uses = new Map<NodeId, Use>();
   #streams = 0;
 
-  constructor(clock: Clock, limits: ServeLimits) {
+  constructor(clock: Clock, limits: () => ServeLimits) {
     this.#clock = clock;
     this.#limits = limits;
   }
@@ -40,10 +40,10 @@ export class PeerCeilings {
   /** Throws `quota_exhausted` when the node, `unavailable` when all nodes, have as many streams as there may be. */
   open(from: NodeId): StreamSlot {
     const use = this.#use(from);
-    if (use.streams >= this.#limits.streamsPerPeerMax) {
+    if (use.streams >= this.#limits().streamsPerPeerMax) {
       throw new RonError('quota_exhausted', 'too many streams of this node: end one first', { retryAfterMs });
     }
-    if (this.#streams >= this.#limits.streamsMax) {
+    if (this.#streams >= this.#limits().streamsMax) {
       throw new RonError('unavailable', 'too many streams: try later, or another node', { retryAfterMs });
     }
     use.streams += 1;
@@ -61,18 +61,17 @@ export class PeerCeilings {
   }
 
   #use(from: NodeId): Use {
-    const { peersMax, bytesPerSecondPerPeer, questionsPerSecondPerPeer } = this.#limits;
     const known = this.#uses.get(from);
     if (known !== undefined) {
       this.#uses.delete(from);
       this.#uses.set(from, known);
       return known;
     }
-    if (this.#uses.size >= peersMax) this.#forgetOne();
+    if (this.#uses.size >= this.#limits().peersMax) this.#forgetOne();
     const use = {
       streams: 0,
-      bytes: new TokenBucket(this.#clock, bytesPerSecondPerPeer, bytesPerSecondPerPeer / 4),
-      questions: new TokenBucket(this.#clock, questionsPerSecondPerPeer, questionsPerSecondPerPeer),
+      bytes: new TokenBucket(this.#clock, () => this.#limits().bytesPerSecondPerPeer, 0.25),
+      questions: new TokenBucket(this.#clock, () => this.#limits().questionsPerSecondPerPeer, 1),
     };
     this.#uses.set(from, use);
     return use;

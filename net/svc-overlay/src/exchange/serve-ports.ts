@@ -1,13 +1,17 @@
+import type { CallContext } from '@ron/proto/contract';
 import type { NodeId } from '@ron/proto/network';
 import type { ByteStream } from '@ron/proto/stream';
 import type { GroupSet } from './group-set.ts';
 
-/** What this node has. Bytes that come out are verified. */
+/** What this node has. Bytes that come out are verified. `context`: the call that they are for. */
 export interface Blobs {
   /** Undefined when nothing of it is here. `groups`: those that are, or `all`. The size is proven. */
-  stat(address: string): Promise<{ readonly size: number; readonly groups: 'all' | GroupSet } | undefined>;
+  stat(
+    address: string,
+    context?: CallContext,
+  ): Promise<{ readonly size: number; readonly groups: 'all' | GroupSet } | undefined>;
   /** One slice (docs/specs/verified-bytes.md). Breaks off with `integrity` when what is stored is damaged. */
-  slice(address: string, start: number, length: number): ByteStream;
+  slice(address: string, start: number, length: number, context?: CallContext): ByteStream;
 }
 
 /** Who may read what. A node that may not learns no more than if the object were not here. */
@@ -37,7 +41,7 @@ export interface ServeLimits {
 export const serveLimitsDefault: ServeLimits = {
   streamsPerPeerMax: 8,
   streamsMax: 64,
-  bytesPerSecondPerPeer: 256 * 1024 * 1024,
+  bytesPerSecondPerPeer: 1024 * 1024 * 1024,
   questionsPerSecondPerPeer: 10_000,
   challengeCost: 100,
   readerIdleMs: 10_000,

@@ -7,7 +7,16 @@ import { indexContract } from '@ron/proto/names';
 import type { Contact, NodeId } from '@ron/proto/network';
 import { contactOf, overlayContract } from '@ron/proto/overlay';
 import { storageContract } from '@ron/proto/storage';
-import { bindLocal, bindOapServer, type HostedService, nodePrincipal, rightsFor, type Service } from '@ron/service';
+import {
+  type Authenticator,
+  bindLocal,
+  bindOapServer,
+  type HostedService,
+  nodePrincipal,
+  type PolicyStage,
+  rightsFor,
+  type Service,
+} from '@ron/service';
 import { type DhtEngines, dht } from '@ron/svc-dht/service';
 import type { EdgeFarOptions } from '@ron/svc-edge/service';
 import type { NamesElsewhere } from '@ron/svc-index/service';
@@ -27,6 +36,8 @@ import { farNames } from './far-names.ts';
 import { farSources } from './far-sources.ts';
 import { Holders } from './holders.ts';
 import { lateDispatcher } from './late-dispatcher.ts';
+import { maySend } from './may-send.ts';
+import { betweenNodes, only } from './node-facing.ts';
 
 export interface NetworkParts {
   readonly env: Env;
@@ -38,6 +49,8 @@ export interface NetworkParts {
   readonly mayDial: (address: string) => boolean;
   /** Whether what is remembered of other nodes outlives the process, in a file of the env’s disk. */
   readonly remembers: boolean;
+  readonly authenticator: Authenticator;
+  readonly policy: PolicyStage;
   readonly revocationSeq: () => number;
   readonly hosted: (name: string) => HostedService | undefined;
 }
@@ -57,8 +70,13 @@ export interface NetworkPlane extends AsyncDisposable {
   announceAll(addresses: Iterable<string>): Promise<void>;
 }
 
-/** What nodes may ask of this one: what all nodes ask one another, and of those that are trusted, reads. */
-const served = [overlayContract, dhtContract, storageContract, indexContract];
+/** What nodes may ask of this one: what all nodes ask one another, and what those ask that are trusted. */
+const served = [
+  betweenNodes(overlayContract),
+  betweenNodes(dhtContract),
+  only(indexContract, 'match'),
+  only(storageContract, 'get', 'outboard', 'stat'),
+];
 
 /** Opens the node's place in the network: it listens from now on, and joins when its services start. */
 export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
@@ -72,8 +90,9 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
   // Asked for each time: a node that is trusted from now on need not come anew, and one that is no longer has to leave nothing.
   const trusted = () => config.table('network').current().trusted;
   const isBanned = (id: NodeId) => overlayApi?.isBanned(id) === true;
+  const isTrusted = (id: NodeId) => trusted().includes(id);
   const rightsOf = (id: NodeId) => (method: string, resource: string) =>
-    method === 'read' && /^[on]\//.test(resource) && trusted().includes(id);
+    method === 'read' && /^[on]\//.test(resource) && isTrusted(id);
   const listener = stack.use(
     await bindOapServer({
       env,
@@ -115,6 +134,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     channels,
     signer,
     verify,
+    maySend: maySend({ ...parts, isBanned, principalOf: (id) => nodePrincipal(id, rightsOf(id)), isTrusted }),
     about: {
       addresses: [contact.address],
       version: version.version,

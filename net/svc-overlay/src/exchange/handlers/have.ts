@@ -1,4 +1,5 @@
 import { groupCount } from '@ron/b3';
+import type { CallContext } from '@ron/proto/contract';
 import { bitmapsMax, type HaveInput, type HaveOutput, type Held, windowGroupsMax } from '@ron/proto/exchange';
 import type { NodeId } from '@ron/proto/network';
 import type { Static } from 'typebox';
@@ -12,13 +13,14 @@ export async function have(
   { blobs, maySend, ceilings }: ExchangeContext,
   { addresses, window_first: first = 0 }: Static<typeof HaveInput>,
   from: NodeId,
+  call?: CallContext,
 ): Promise<Static<typeof HaveOutput>> {
   ceilings.question(from, addresses.length);
   const held: Held[] = [];
   let bitmaps = 0;
   for (let at = 0; at < addresses.length; at += atOnce) {
     const some = addresses.slice(at, at + atOnce).map(async (address) => {
-      const found = (await maySend(address, from)) ? await blobs.stat(address) : undefined;
+      const found = (await maySend(address, from)) ? await blobs.stat(address, call) : undefined;
       return found && { address, ...found };
     });
     for (const found of await Promise.all(some)) {

@@ -3,11 +3,11 @@ import type { NodeId } from '@ron/proto/network';
 import type { Static } from 'typebox';
 import type { ExchangeContext } from '../exchange-handlers.ts';
 
-export function place(
+export async function place(
   { placements, ceilings, limits }: ExchangeContext,
   input: Static<typeof PlaceInput>,
   from: NodeId,
 ): Promise<PlaceOutput> {
-  ceilings.question(from, limits.challengeCost);
-  return placements.place(input, from);
+  ceilings.question(from, limits().challengeCost);
+  return (await placements?.place(input, from)) ?? { state: 'refused', reason: 'not_allowed', free_bytes: 0 };
 }

@@ -1,4 +1,5 @@
 import { groupBytes, groupCount } from '@ron/b3';
+import type { CallContext } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { type GroupRun, type WantInput, type WantOutput, wantGroupsMax } from '@ron/proto/exchange';
 import type { NodeId } from '@ron/proto/network';
@@ -17,24 +18,26 @@ export async function want(
   { blobs, maySend, ceilings, clock, limits }: ExchangeContext,
   { address, ranges }: Static<typeof WantInput>,
   from: NodeId,
+  call?: CallContext,
 ): Promise<WantReply> {
   const asked = ranges.reduce((sum, { count }) => sum + count, 0);
   if (asked > wantGroupsMax) throw new RonError('bad_request', `ask for at most ${wantGroupsMax} groups at once`);
   ceilings.question(from, 1);
   const slot = ceilings.open(from);
   try {
-    const found = (await maySend(address, from)) ? await blobs.stat(address) : undefined;
+    const found = (await maySend(address, from)) ? await blobs.stat(address, call) : undefined;
     if (found === undefined) throw new RonError('not_found', 'the object is not here');
     const { size, groups } = found;
     if (groups !== 'all') for (const run of ranges) demand(groups, run, size);
-    return { output: { address, size }, body: new ServedBody(slices(), slot, clock, limits) };
+    return { output: { address, size }, body: new ServedBody(slices(), slot, clock, limits()) };
   } catch (error) {
     slot.close();
     throw error;
   }
 
   async function* slices(): AsyncGenerator<Uint8Array, void, undefined> {
-    for (const { first, count } of ranges) yield* blobs.slice(address, first * groupBytes(), count * groupBytes());
+    for (const { first, count } of ranges)
+      yield* blobs.slice(address, first * groupBytes(), count * groupBytes(), call);
   }
 }
 

@@ -62,7 +62,7 @@ export class Repair implements Disposable {
     this.#ports = ports;
     this.#limits = { ...repairLimitsDefault, ...ports.limits };
     this.#queue = new RepairQueue(this.#limits.queueMax);
-    this.#pace = new TokenBucket(ports.clock, this.#limits.bytesPerSecond, this.#limits.bytesPerSecond);
+    this.#pace = new TokenBucket(ports.clock, () => this.#limits.bytesPerSecond, 1);
   }
 
   /** `queued` lack copies and wait; `copiedBytes` since the start. */
