@@ -60,3 +60,9 @@ test('who is no node may not ask as one, whatever else it may', async () => {
   await expect(ask('who')).rejects.toMatchObject({ code: 'forbidden' });
   expect(await ask('rule')).toEqual({});
 });
+
+test('what binds to its connection goes along with who it is', () => {
+  const binding = new Uint8Array(32);
+  expect(nodePrincipal(node, undefined, binding).binding).toBe(binding);
+  expect(nodePrincipal(node).binding).toBeUndefined();
+});

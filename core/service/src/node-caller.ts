@@ -3,11 +3,12 @@ import { RonError } from '@ron/proto/errors';
 
 /**
  * Another node, which its channel has proved to be itself. It may ask what all nodes ask one another (`net/…`), and beyond
- * that what `mayAlso` says of this one: nothing, unless told.
+ * that what `mayAlso` says of this one: nothing, unless told. `binding`: of the connection that proved it.
  */
 export function nodePrincipal(
   node: string,
   mayAlso: (method: ScopeMethod, resource: string) => boolean = () => false,
+  binding?: Uint8Array,
 ): Principal {
   return {
     subject: `node/${node}`,
@@ -15,6 +16,7 @@ export function nodePrincipal(
     tenant: '',
     limits: {},
     node,
+    ...(binding === undefined ? {} : { binding }),
     allows: (method, resource) => resource.startsWith('net/') || mayAlso(method, resource),
   };
 }

@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@ron/kernel';
-import type { DhtKey, dhtContract, ProviderRecord } from '@ron/proto/dht';
+import type { DhtKey, dhtContract } from '@ron/proto/dht';
 import { RonError } from '@ron/proto/errors';
 import type { Contact, NodeId } from '@ron/proto/network';
 import type { Ask } from '@ron/transport';
@@ -23,8 +23,6 @@ export interface DhtPorts {
   readonly verify: VerifySignature;
   /** In place of the check that follows from `blake3` and `verify`, for simulations that share its results. */
   readonly check?: CheckRecord;
-  /** Whether to believe a record: a challenge that only who has the object passes. Without it all that hold are believed. */
-  mayTrust?(record: ProviderRecord): boolean | Promise<boolean>;
 }
 
 export interface NodeLookup {

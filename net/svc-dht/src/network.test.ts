@@ -76,9 +76,9 @@ test('a record is believed only when its provider passes the challenge', async (
     if (id === silent) throw new RonError('unavailable', 'nobody answers the challenge');
     return id === honest;
   };
-  const careful = network.add({ ports: { mayTrust } });
+  const careful = network.add();
   await network.run(careful.upkeep.join());
-  const { records } = await network.run(findProviders(careful.node, keyOf('a'), 5));
+  const { records } = await network.run(findProviders(careful.node, keyOf('a'), 5, mayTrust));
   expect(records.map(({ provider: { id } }) => id)).toEqual([honest]);
 });
 

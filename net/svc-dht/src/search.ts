@@ -8,7 +8,7 @@ import type { LookupOutcome } from './lookup.ts';
 import type { Candidate } from './lookup-path.ts';
 
 export interface SearchResult {
-  /** Signatures hold, none has expired, and `mayTrust` had nothing against them. */
+  /** Signatures hold, none has expired, and who asked had nothing against them. */
   readonly records: readonly ProviderRecord[];
   /** Requests from this node to the one that gave the first record; 0: it was here. */
   readonly hops: number;
@@ -25,11 +25,15 @@ const providersMax = 64;
 /** Nodes in a row that had records and no new provider among them, after which there is nothing more to expect. */
 const agreeingMax = 3;
 
+/** Whether a record is taken, which holds by itself; a `RonError` is a no. */
+export type MayTrust = (record: ProviderRecord) => boolean | Promise<boolean>;
+
 /** Collects the providers of a key from what nodes answer. */
 class Search {
   readonly #node: DhtNode;
   readonly #key: DhtKey;
   readonly #want: number;
+  readonly #mayTrust: MayTrust | undefined;
   readonly #seen = new Set<NodeId>();
   readonly #judging = new Set<Promise<boolean>>();
   readonly records: ProviderRecord[] = [];
@@ -39,10 +43,11 @@ class Search {
   firstMs: number | undefined;
   #agreeing = 0;
 
-  constructor(node: DhtNode, key: DhtKey, want: number) {
+  constructor(node: DhtNode, key: DhtKey, want: number, mayTrust: MayTrust | undefined) {
     this.#node = node;
     this.#key = key;
     this.#want = Math.min(want, providersMax);
+    this.#mayTrust = mayTrust;
     this.#beganMs = node.ports.clock.monotonicMs();
   }
 
@@ -74,7 +79,7 @@ class Search {
     const fresh = records.filter((record) => this.#holds(record));
     if (records.length > 0 && fresh.length === 0) this.#agreeing++;
     else if (fresh.length > 0) this.#agreeing = 0;
-    if (this.#node.ports.mayTrust === undefined) {
+    if (this.#mayTrust === undefined) {
       for (const record of fresh) this.#accept(record, depth);
       return this.enough;
     }
@@ -95,7 +100,7 @@ class Search {
 
   async #trusts(record: ProviderRecord): Promise<boolean> {
     try {
-      return (await this.#node.ports.mayTrust?.(record)) ?? true;
+      return (await this.#mayTrust?.(record)) ?? true;
     } catch (error) {
       // A provider that cannot be asked, or refuses, has not passed.
       if (error instanceof RonError) return false;
@@ -136,8 +141,13 @@ class Search {
  * nearest ones: one path goes towards the key, the others towards random points of the region, where nobody who sits beside the key
  * can wait for them. What was found by the end of its time is the result, also if that is nothing.
  */
-export async function findProviders(node: DhtNode, key: DhtKey, want: number): Promise<SearchResult> {
-  const search = new Search(node, key, want);
+export async function findProviders(
+  node: DhtNode,
+  key: DhtKey,
+  want: number,
+  mayTrust?: MayTrust,
+): Promise<SearchResult> {
+  const search = new Search(node, key, want, mayTrust);
   const { regionBits, rules } = node;
   await search.take(node.store.recordsOf(key), 0);
   if (search.enough) return search.result();

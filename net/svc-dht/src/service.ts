@@ -43,8 +43,8 @@ export interface DhtEngines {
   readonly verify: VerifySignature;
   /** Nodes known from elsewhere, asked anew whenever the table is empty. None: this node is the first. */
   readonly seeds: () => readonly Contact[];
-  /** A challenge that only who has the object passes. */
-  readonly mayTrust?: (record: ProviderRecord) => boolean | Promise<boolean>;
+  /** A challenge that only who has the object passes. Absent: a record is taken by its signature. */
+  readonly mayTrust?: (record: ProviderRecord, address: string) => boolean | Promise<boolean>;
 }
 
 type DhtServicePorts = Ports<DhtConfig, Record<never, never>, DhtEngines>;
@@ -64,7 +64,6 @@ export const dht = defineService({
       signer,
       verify,
       blake3: (bytes) => work.blake3(bytes),
-      ...(mayTrust === undefined ? {} : { mayTrust }),
     });
     const meters = createMeters(metrics);
     const publisher = new Publisher(node);
@@ -78,7 +77,7 @@ export const dht = defineService({
         find_node: (input, { context }) => asked.find_node(input, nodeOf(context)),
         find_providers: (input, { context }) => asked.find_providers(input, nodeOf(context)),
         provide: (input, { context }) => asked.provide(input, nodeOf(context)),
-        locate: createLocate(node, meters),
+        locate: createLocate(node, meters, mayTrust),
         announce: createAnnounce(node, publisher),
         withdraw: createWithdraw(node, publisher),
         table: createTable(node),

@@ -37,9 +37,9 @@ export interface OverlayOptions {
   readonly isAnswer: AnswerCheck;
 }
 
-/** How the operations for nodes are answered; `from` is the id that the channel proves. Rejects with `RonError`. */
+/** How the operations for nodes are answered; `from` is the id that the channel proves, `binding` its own. Rejects with `RonError`. */
 export type NodeHandlers = {
-  readonly [Op in NodeOperation]: (input: Question<Op>, from: NodeId) => Promise<Answer<Op>>;
+  readonly [Op in NodeOperation]: (input: Question<Op>, from: NodeId, binding?: Uint8Array) => Promise<Answer<Op>>;
 };
 
 /** What the other parts of a node use: who is there, messages to all, and what is thought of others. */
@@ -177,7 +177,7 @@ export class Overlay implements OverlayApi, AsyncDisposable {
     const { membership, gossip } = this;
     const guarded = <Op extends Exclude<NodeOperation, 'gossip'>>(
       operation: Op,
-      answer: (input: Question<Op>, from: NodeId) => Answer<Op> | Promise<Answer<Op>>,
+      answer: (input: Question<Op>, from: NodeId, binding?: Uint8Array) => Answer<Op> | Promise<Answer<Op>>,
     ) => {
       const [perSecond, burst] = callRates[operation];
       const rates = new TokenBuckets(
@@ -185,17 +185,17 @@ export class Overlay implements OverlayApi, AsyncDisposable {
         () => perSecond,
         () => burst,
       );
-      return async (input: Question<Op>, from: NodeId) => {
+      return async (input: Question<Op>, from: NodeId, binding?: Uint8Array) => {
         this.#admit(from);
         const waitMs = rates.take(from);
-        if (waitMs === 0) return answer(input, from);
+        if (waitMs === 0) return answer(input, from, binding);
         this.#ports.meters.ignored('rate');
         this.bans.offend(from, 'flood');
         throw new RonError('quota_exhausted', `too many calls of ${operation}`, { retryAfterMs: waitMs });
       };
     };
     return {
-      hello: guarded('hello', (input, from) => membership.answerHello(input, from)),
+      hello: guarded('hello', (input, from, binding) => membership.answerHello(input, from, binding)),
       ping: guarded('ping', (input, from) => membership.answerPing(input, from)),
       ping_req: guarded('ping_req', (input, from) => membership.answerPingReq(input, from)),
       sync: guarded('sync', (input, from) => membership.answerSync(input, from)),

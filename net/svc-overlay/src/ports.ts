@@ -32,8 +32,8 @@ export type ChannelRole = 'initiator' | 'responder';
 export interface Channels {
   /** Of the connection to that node, dialled if need be. Rejects as `ask` does. */
   dial(to: { readonly id: NodeId; readonly address: string }, timeoutMs: number): Promise<ChannelProof>;
-  /** Of the connection over which that node asks us now; undefined when there is none. */
-  accepted(peer: NodeId): ChannelProof | undefined;
+  /** Of the connection over which that node asks us now, whose binding this is; undefined when nothing binds to it. */
+  accepted(peer: NodeId, binding: Uint8Array | undefined): ChannelProof | undefined;
 }
 
 /** What the overlay is made of. */

@@ -3,6 +3,7 @@ import { createBus, createMetrics, type KernelEvent, type Log } from '@ron/kerne
 import { createSimEnv } from '@ron/kernel/sim';
 import type { Contract, Peer, Principal } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
+import { groupPastEnd } from '@ron/proto/exchange';
 import { overlayContract, type Update } from '@ron/proto/overlay';
 import { bindLocal, hostService, loadCompiler, nodePrincipal } from '@ron/service';
 import fc from 'fast-check';
@@ -32,6 +33,7 @@ const storage = {
   slice: async ({ address, start, length }: { address: string; start: number; length: number }) => {
     return { output: {}, body: blobs.slice(address, start, length) };
   },
+  outboard: async ({ address }: { address: string }) => ({ output: {}, body: blobs.outboard(address) }),
 } as unknown as Peer<Contract>;
 
 async function startService(seeds: OverlayEngines['seeds'] = []) {
@@ -195,7 +197,7 @@ describe('the service', () => {
   });
 });
 
-const operations = ['hello', 'ping', 'ping_req', 'sync', 'exchange', 'gossip', 'peers', 'ban', 'unban'] as const;
+const operations = Object.keys(overlayContract.operations);
 
 describe('malformed and oversize input', () => {
   test('of any shape gets a refusal of the table, never `internal`, and leaves nothing behind', async () => {
@@ -205,6 +207,8 @@ describe('malformed and oversize input', () => {
       fc.record({ updates: fc.array(fc.anything(), { maxLength: 30 }) }),
       fc.record({ digests: fc.array(fc.anything()), updates: fc.constant([]) }),
       fc.record({ messages: fc.array(fc.anything(), { maxLength: 20 }) }),
+      fc.record({ address: fc.anything(), addresses: fc.array(fc.anything()), ranges: fc.array(fc.anything()) }),
+      fc.record({ address: fc.constant(shared.address), group: fc.anything(), nonce: fc.anything() }),
     );
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...operations), input, fc.boolean(), async (operation, value, isNode) => {
@@ -281,9 +285,37 @@ describe('malformed and oversize input', () => {
         input: fc.record({ record, nonce: base64(22), issued_at: fc.maxSafeNat(), signature: base64(86) }),
       }),
     );
+    const address = fc.oneof(
+      fc.constantFrom(shared.address, secret.address),
+      hex(64).map((digits) => `b3:${digits}`),
+    );
+    const group = fc.oneof(fc.nat(5), fc.integer({ min: 0, max: groupPastEnd }));
+    const runOf = fc.record({ first: group, count: fc.integer({ min: 1, max: 1_024 }) });
+    const exchanged = fc.oneof(
+      fc.record({
+        operation: fc.constant('have'),
+        input: fc.record({ addresses: fc.array(address, { minLength: 1, maxLength: 50 }), window_first: group }),
+      }),
+      fc.record({
+        operation: fc.constant('want'),
+        input: fc.record({ address, ranges: fc.array(runOf, { minLength: 1, maxLength: 5 }) }),
+      }),
+      fc.record({ operation: fc.constantFrom('outboard', 'release'), input: fc.record({ address }) }),
+      fc.record({ operation: fc.constant('challenge'), input: fc.record({ address, group, nonce: hex(64) }) }),
+      fc.record({
+        operation: fc.constant('place'),
+        input: fc.record({
+          address,
+          size: fc.maxSafeNat(),
+          durability: fc.constantFrom('memory', 'fsync'),
+          ttl_ms: fc.integer({ min: 60_000, max: 100_000 }),
+          sources: fc.array(fc.record({ id, address: fc.constant('10.0.0.1:1') }), { minLength: 1, maxLength: 8 }),
+        }),
+      }),
+    );
     let caller = 1_000_000;
     await fc.assert(
-      fc.asyncProperty(call, async ({ operation, input }) => {
+      fc.asyncProperty(fc.oneof(call, exchanged), async ({ operation, input }) => {
         // A new node each time: one that goes on is banned soon.
         const from = nodePrincipal((caller++).toString(16).padStart(64, '0'));
         expect(await outcomeOf(bed.raw(from, operation, input))).not.toContain('internal');

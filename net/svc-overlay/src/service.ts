@@ -26,6 +26,10 @@ import type { SelfDescription } from './records.ts';
 
 export { type AnswerCheck, loadAnswerCheck } from './asker.ts';
 export { OverlayConfig } from './config.ts';
+export type { Transfer } from './exchange/fetch/fetch-object.ts';
+export type { PositionalSink } from './exchange/fetch/fetch-ports.ts';
+export { type CallNode, contactOfName, createNodePeers, nameOf } from './exchange/remote/exchange-peers.ts';
+export { RemoteObjects, type RemoteObjectsPorts } from './exchange/remote/remote-objects.ts';
 export type { MaySend } from './exchange/serve-ports.ts';
 export type { Delivered } from './gossip/gossip.ts';
 export type { Member } from './membership/member.ts';
@@ -103,6 +107,7 @@ export const overlay = defineService({
         gossip: createGossip(node),
         have: (input, { context }) => exchange.have(input, nodeOf(context), context),
         want: (input, { context }) => exchange.want(input, nodeOf(context), context),
+        outboard: (input, { context }) => exchange.outboard(input, nodeOf(context), context),
         challenge: (input, { context }) => exchange.challenge(input, nodeOf(context), context),
         place: (input, { context }) => exchange.place(input, nodeOf(context)),
         release: (input, { context }) => exchange.release(input, nodeOf(context)),

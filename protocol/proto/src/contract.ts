@@ -138,6 +138,8 @@ export interface Principal {
   readonly limits: { readonly bytesMax?: number; readonly requestsPerSecond?: number; readonly bodyBytesMax?: number };
   /** The id of the node that asks, as its channel proved it; only then. */
   readonly node?: string;
+  /** Of the connection that the node asks over: the same at both of its ends and nowhere else (RFC 9266). */
+  readonly binding?: Uint8Array;
   allows(method: ScopeMethod, resource: string): boolean;
 }
 

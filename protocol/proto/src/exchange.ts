@@ -78,6 +78,9 @@ export const WantInput = Type.Object(
 );
 export const WantOutput = Type.Object({ address: Address, size: Bytes }, strict);
 
+export const OutboardInput = Type.Object({ address: Address }, strict);
+export const OutboardOutput = Type.Object({ address: Address, size: Bytes }, strict);
+
 const Nonce = Type.String({ pattern: '^[0-9a-f]{64}$', description: '32 random bytes of who asks' });
 
 export const ChallengeInput = Type.Object({ address: Address, group: GroupIndex, nonce: Nonce }, strict);
@@ -151,6 +154,15 @@ export const exchangeOperations = {
     summary: 'Slices of runs of 64 KiB groups, one after the other in the order asked for; each proves itself',
     input: WantInput,
     output: WantOutput,
+    errors: ['not_found', 'integrity'],
+    scopes: reads,
+    body: 'out',
+  },
+  outboard: {
+    summary:
+      'The parents above the 64 KiB groups of an object that is whole here; they prove themselves, but not the size',
+    input: OutboardInput,
+    output: OutboardOutput,
     errors: ['not_found', 'integrity'],
     scopes: reads,
     body: 'out',

@@ -16,7 +16,6 @@ export const busyGate = 'source.busy';
  * the next. Who sends what does not verify is left at once.
  */
 export class Attempts {
-  readonly #address: string;
   readonly #sources: readonly GroupSource[];
   readonly #meters: GroupMeters;
   readonly #clock: Clock;
@@ -25,14 +24,7 @@ export class Attempts {
   #worst: RonError | undefined;
 
   /** `first` is asked before the others: it served this object a moment ago. */
-  constructor(
-    address: string,
-    sources: readonly GroupSource[],
-    meters: GroupMeters,
-    clock: Clock,
-    first?: GroupSource,
-  ) {
-    this.#address = address;
+  constructor(sources: readonly GroupSource[], meters: GroupMeters, clock: Clock, first?: GroupSource) {
     this.#sources = first === undefined ? sources : [first, ...sources.filter((source) => source !== first)];
     this.#meters = meters;
     this.#clock = clock;
@@ -57,10 +49,7 @@ export class Attempts {
     const { source } = this;
     if (source === undefined) return;
     const error = refusalOf(thrown, source.asReader);
-    if (error.code === 'integrity') {
-      this.#meters.integrityFailed(source.name);
-      source.lied?.(this.#address);
-    }
+    if (error.code === 'integrity') this.#meters.integrityFailed(source.name);
     if (this.#worst === undefined || weight(error) > weight(this.#worst)) this.#worst = error;
     if (isOfTheLine(error) && !this.#retried) {
       this.#retried = true;

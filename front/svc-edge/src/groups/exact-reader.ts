@@ -15,6 +15,9 @@ export class ExactReader {
 
   /** Throws `VerificationError` (`truncated`) when the stream ends before. */
   async take(length: number): Promise<Uint8Array> {
+    if (this.#at === this.#piece.byteLength && length > 0) await this.#next();
+    const whole = this.#wholePiece(length);
+    if (whole !== undefined) return whole;
     // Filled below, or thrown away.
     const bytes = Buffer.allocUnsafeSlow(length);
     for (let filled = 0; filled < length; ) {
@@ -25,6 +28,15 @@ export class ExactReader {
       this.#at += part.byteLength;
     }
     return bytes;
+  }
+
+  /** The piece itself, where it is what was asked for and alone in memory that nobody else has. */
+  #wholePiece(length: number): Uint8Array | undefined {
+    const piece = this.#piece;
+    const isAlone = piece.byteLength === piece.buffer.byteLength && lenderOf(this.#body) === undefined;
+    if (this.#at !== 0 || piece.byteLength !== length || !isAlone) return undefined;
+    this.#at = length;
+    return piece;
   }
 
   /** The stream must end here; `VerificationError` (`trailing`) when it does not. */

@@ -283,7 +283,7 @@ export class GroupCache implements AsyncDisposable {
 
   async #prove(address: string, wantsFirst: boolean, signal: AbortSignal, isOvertaken: () => boolean): Promise<Proven> {
     const { sources, env, proofOf = () => undefined, onProof } = this.#options;
-    const attempts = new Attempts(address, sources, this.#meters, env.clock);
+    const attempts = new Attempts(sources, this.#meters, env.clock);
     const ports: ProvingPorts = {
       env,
       gate: this.#gate,

@@ -36,7 +36,7 @@ export async function proveObject(
   { env, gate, proofOf, held }: ProvingPorts,
   signal: AbortSignal,
 ): Promise<ProvenObject> {
-  const { sizeBytes, firstGroup } = await source.stat(address, wantsFirst, signal);
+  const { sizeBytes, firstGroup, lastGroup } = await source.stat(address, wantsFirst, signal);
   const bytesMax = outboardSize(sizeBytes);
   if (bytesMax > outboardBytesMax) {
     throw new RonError('payload_too_large', 'objects of more than 8 GiB are not read through this cache');
@@ -54,14 +54,14 @@ export async function proveObject(
   }
   const release = sizeBytes > groupBytes ? gate.reserve(bytesMax) : () => undefined;
   try {
-    const outboard = sizeBytes > groupBytes ? await source.outboard(address, bytesMax, signal) : undefined;
+    const outboard = sizeBytes > groupBytes ? await source.outboard(address, sizeBytes, signal) : undefined;
     const proof = new ObjectProof(address, sizeBytes, outboard, env.work);
     addFirst(proof);
     await proof.verifyOutboard(env.clock, signal);
     const last = proof.groupCount - 1;
     if (groups.has(last)) return { proof, groups };
     const before = held(address, last);
-    const bytes = before ?? (await takeGroup(source, proof, last, signal));
+    const bytes = before ?? lastGroup ?? (await takeGroup(source, proof, last, signal));
     proof.verify(last, bytes);
     if (before === undefined) groups.set(last, bytes);
     return { proof, groups };

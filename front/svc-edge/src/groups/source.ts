@@ -13,10 +13,12 @@ export interface SourceStat {
   readonly sizeBytes: number;
   /** Group 0, where the source has it at hand with the size; as unproven as everything else. */
   readonly firstGroup?: Uint8Array;
+  /** The last group, likewise: it proves the size, and will be asked for next where it does not come along. */
+  readonly lastGroup?: Uint8Array;
 }
 
 /**
- * Where groups come from. Nothing that it says is trusted, so it may be anybody. Rejects with `RonError`: `not_found`
+ * Where groups come from. Unless it `verifies`, nothing that it says is trusted, so it may be anybody. Rejects with `RonError`: `not_found`
  * when it knows no such object, `unavailable` when it cannot answer now. Every call ends when `signal` aborts.
  */
 export interface GroupSource {
@@ -27,12 +29,15 @@ export interface GroupSource {
    * Otherwise this cache is refused, and no reader can do anything about it.
    */
   readonly asReader?: boolean;
-  /** What it sent for this object did not verify. It is asked no more for this read; whether for others is its own affair. */
-  lied?(address: string): void;
+  /**
+   * Its code, in this process, has verified each group against the address before it hands it on, with the size that `stat` gave:
+   * they are not hashed a second time. For bytes whose way from there leads through no other process.
+   */
+  readonly verifies?: true;
   /** `wantsFirst`: group 0 will be read next. */
   stat(address: string, wantsFirst: boolean, signal: AbortSignal): Promise<SourceStat>;
-  /** With its header; for objects of more than one group only. At most `bytesMax` are taken. */
-  outboard(address: string, bytesMax: number, signal: AbortSignal): Promise<Uint8Array>;
+  /** With its header; for objects of more than one group only. No more is taken than an object of `sizeBytes` has. */
+  outboard(address: string, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array>;
   /** The run's bytes in pieces of any size. Its reader stops after them, whatever follows. */
   groups(run: GroupRun, signal: AbortSignal): Promise<ByteStream>;
 }

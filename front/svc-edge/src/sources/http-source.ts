@@ -1,4 +1,4 @@
-import { VerificationError } from '@ron/b3';
+import { outboardSize, VerificationError } from '@ron/b3';
 import type { HttpClient, HttpClientResponse } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 import { type ByteStream, emptyBody } from '@ron/proto/stream';
@@ -30,10 +30,10 @@ export function createGatewaySource(options: GatewaySourceOptions): GroupSource 
   return {
     ...plain,
     name: 'gateway',
-    async outboard(address, bytesMax, signal) {
+    async outboard(address, sizeBytes, signal) {
       const response = await ask(client, `/o/${address}.outboard`, undefined, named, signal);
       const length = lengthOf(response);
-      if (response.status !== 200 || length === undefined || length > bytesMax) {
+      if (response.status !== 200 || length === undefined || length > outboardSize(sizeBytes)) {
         await giveUp(response.body);
         throw new VerificationError('malformed', 'the outboard has another length than its object needs');
       }
@@ -70,9 +70,9 @@ export function createPlainSource(options: PlainSourceOptions): GroupSource {
       const firstGroup = await takeWhole(body, length, goesOn);
       return { sizeBytes, firstGroup };
     },
-    async outboard(address, bytesMax, signal) {
+    async outboard(address, sizeBytes, signal) {
       if (outboards === undefined) throw unavailable('this origin has no outboards');
-      return await outboards.outboard(address, bytesMax, signal);
+      return await outboards.outboard(address, sizeBytes, signal);
     },
     async groups({ address, first, count, sizeBytes }, signal) {
       const start = first * groupBytes;

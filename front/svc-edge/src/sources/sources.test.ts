@@ -90,7 +90,7 @@ describe.each(makers)('%s', (_name, make) => {
       expect(stat.sizeBytes).toBe(bytes.byteLength);
       if (stat.firstGroup !== undefined) expect(Buffer.compare(stat.firstGroup, bytes.subarray(0, 65_536))).toBe(0);
       if (bytes.byteLength <= 65_536) continue;
-      expect(Buffer.compare(await source.outboard(address, outboard.byteLength, signal), outboard)).toBe(0);
+      expect(Buffer.compare(await source.outboard(address, bytes.byteLength, signal), outboard)).toBe(0);
       const run = { address, sizeBytes: bytes.byteLength, first: 18, count: 3 };
       expect(Buffer.compare(await gather(await source.groups(run, signal)), bytes.subarray(18 * 65_536))).toBe(0);
     }

@@ -1,3 +1,4 @@
+import { outboardSize } from '@ron/b3';
 import type { Env } from '@ron/kernel';
 import type { CallContext, Peer } from '@ron/proto/contract';
 import type { storageContract } from '@ron/proto/storage';
@@ -29,9 +30,10 @@ export function createStorageSource(storage: StorageReads, env: Pick<Env, 'rando
         await reader.close();
       }
     },
-    async outboard(address, bytesMax, signal) {
+    async outboard(address, sizeBytes, signal) {
       const { output, body } = await storage.outboard({ address }, contextOf(signal));
-      if (output.outboard_size > bytesMax) throw unavailable('the outboard is larger than the object’s size allows');
+      if (output.outboard_size > outboardSize(sizeBytes))
+        throw unavailable('the outboard is larger than the object’s size allows');
       const reader = new ExactReader(body);
       try {
         const bytes = await reader.take(output.outboard_size);

@@ -10,6 +10,8 @@ export interface Blobs {
     address: string,
     context?: CallContext,
   ): Promise<{ readonly size: number; readonly groups: 'all' | GroupSet } | undefined>;
+  /** Of an object that is whole, with its header (docs/specs/verified-bytes.md). */
+  outboard(address: string, context?: CallContext): ByteStream;
   /** One slice (docs/specs/verified-bytes.md). Breaks off with `integrity` when what is stored is damaged. */
   slice(address: string, start: number, length: number, context?: CallContext): ByteStream;
 }

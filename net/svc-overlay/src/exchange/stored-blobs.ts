@@ -5,7 +5,7 @@ import type { ByteStream } from '@ron/proto/stream';
 import type { Blobs } from './serve-ports.ts';
 
 /** What the storage of this node has: whole objects, which it verifies as it reads them. */
-export function createStoredBlobs(storage: Pick<Peer<typeof storageContract>, 'stat' | 'slice'>): Blobs {
+export function createStoredBlobs(storage: Pick<Peer<typeof storageContract>, 'stat' | 'slice' | 'outboard'>): Blobs {
   return {
     async stat(address, context) {
       try {
@@ -16,6 +16,10 @@ export function createStoredBlobs(storage: Pick<Peer<typeof storageContract>, 's
         if (error instanceof RonError && error.code === 'not_found') return undefined;
         throw error;
       }
+    },
+    async *outboard(address: string, context?: CallContext): ByteStream {
+      const { body } = await storage.outboard({ address }, context && { context });
+      yield* body;
     },
     async *slice(address: string, start: number, length: number, context?: CallContext): ByteStream {
       const { body } = await storage.slice({ address, start, length }, context && { context });

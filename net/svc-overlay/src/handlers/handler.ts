@@ -7,9 +7,9 @@ export type OverlayHandler<K extends keyof (typeof overlayContract)['operations'
   typeof overlayContract
 >[K];
 
-/** An operation for nodes: `from` is who its channel proved. */
+/** An operation for nodes: `from` is who its channel proved, `binding` that channel’s. */
 export function createNodeHandler<Input, Output>(
-  answer: (input: Input, from: NodeId) => Promise<Output>,
+  answer: (input: Input, from: NodeId, binding?: Uint8Array) => Promise<Output>,
 ): (input: Input, call: Call) => Promise<Output> {
-  return (input, { context }) => answer(input, nodeOf(context));
+  return (input, { context }) => answer(input, nodeOf(context), context.principal.binding);
 }

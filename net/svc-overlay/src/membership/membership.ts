@@ -157,9 +157,9 @@ export class Membership {
     return answer.record;
   }
 
-  async answerHello(hello: Hello, from: NodeId): Promise<Hello> {
+  async answerHello(hello: Hello, from: NodeId, binding?: Uint8Array): Promise<Hello> {
     const { ports, onHelloRefused } = this.#parts;
-    const channel = ports.channels.accepted(from);
+    const channel = ports.channels.accepted(from, binding);
     if (channel === undefined) throw new RonError('unauthenticated', 'a hello needs a channel that proves the node');
     try {
       checkHello(ports, hello, channel);

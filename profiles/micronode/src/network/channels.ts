@@ -6,7 +6,7 @@ import type { NodeConnection, NodeLinks } from '@ron/transport';
 /** The connections of this node to others and of others to it, by what a hello is signed for. */
 export class OpenChannels implements Channels {
   readonly #links: NodeLinks;
-  /** Those that others opened, the newest last; the transport bounds how many. */
+  /** Those that others opened; the transport bounds how many. */
   readonly #accepted = new Map<NodeId, NodeConnection[]>();
 
   constructor(links: NodeLinks) {
@@ -18,9 +18,8 @@ export class OpenChannels implements Channels {
     return { peer: to.id, role: 'initiator', binding } as const;
   }
 
-  accepted(peer: NodeId) {
-    const connection = this.#accepted.get(peer)?.at(-1);
-    return connection && ({ peer, role: 'responder', binding: connection.channelBinding } as const);
+  accepted(peer: NodeId, binding: Uint8Array | undefined) {
+    return binding && ({ peer, role: 'responder', binding } as const);
   }
 
   /** The connection's duplex, which is forgotten here when it closes. */

@@ -6,7 +6,6 @@ import { dhtContract } from '@ron/proto/dht';
 import { indexContract } from '@ron/proto/names';
 import type { Contact, NodeId } from '@ron/proto/network';
 import { contactOf, overlayContract } from '@ron/proto/overlay';
-import { storageContract } from '@ron/proto/storage';
 import {
   type Authenticator,
   bindLocal,
@@ -23,6 +22,7 @@ import type { NamesElsewhere } from '@ron/svc-index/service';
 import {
   createDiskPeerStore,
   createRamPeerStore,
+  nameOf,
   type OverlayApi,
   type OverlayEngines,
   overlay,
@@ -33,11 +33,12 @@ import { version } from '../version.ts';
 import { Announcer } from './announcer.ts';
 import { OpenChannels } from './channels.ts';
 import { farNames } from './far-names.ts';
-import { farSources } from './far-sources.ts';
 import { Holders } from './holders.ts';
 import { lateDispatcher } from './late-dispatcher.ts';
 import { maySend } from './may-send.ts';
 import { betweenNodes, only } from './node-facing.ts';
+import { openRemote } from './remote.ts';
+import { remoteSource } from './remote-source.ts';
 
 export interface NetworkParts {
   readonly env: Env;
@@ -71,12 +72,7 @@ export interface NetworkPlane extends AsyncDisposable {
 }
 
 /** What nodes may ask of this one: what all nodes ask one another, and what those ask that are trusted. */
-const served = [
-  betweenNodes(overlayContract),
-  betweenNodes(dhtContract),
-  only(indexContract, 'match'),
-  only(storageContract, 'get', 'outboard', 'stat'),
-];
+const served = [betweenNodes(overlayContract), betweenNodes(dhtContract), only(indexContract, 'match')];
 
 /** Opens the node's place in the network: it listens from now on, and joins when its services start. */
 export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
@@ -110,9 +106,9 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
       },
       listen: (accept) =>
         transport.listen(parseNetAddress(settings.listen), (connection) => {
-          const { nodeId } = connection;
+          const { nodeId, channelBinding } = connection;
           if (isBanned(nodeId)) return connection.duplex.destroy();
-          const node = nodePrincipal(nodeId, rightsOf(nodeId));
+          const node = nodePrincipal(nodeId, rightsOf(nodeId), channelBinding);
           // A ban also holds for what was open before it.
           const allows: Principal['allows'] = (method, resource) => !isBanned(nodeId) && node.allows(method, resource);
           accept(channels.take(connection), { ...node, allows });
@@ -154,6 +150,9 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     signer,
     verify,
     seeds: () => [...seeds, ...members()],
+    // Claims of strangers are proven, so that they can neither fill a search nor end it.
+    mayTrust: ({ provider }, address) =>
+      provider.id === identity.nodeId || isTrusted(provider.id) || remote.has(nameOf(provider), address),
   };
   const me = servicePrincipal('network', rightsFor(dhtContract));
   const localDht = bindLocal(dhtContract, () => hosted('dht')!.dispatcher, me, env);
@@ -162,24 +161,25 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     return trusted().flatMap((id) => byId.get(id) ?? []);
   };
   const holders = new Holders({
-    clock: env.clock,
     dht: () => localDht,
     trusted: present,
     isBanned,
+    rank: (nodes) => overlayApi?.quality.rank(nodes) ?? nodes,
     self: identity.nodeId,
   });
   const onLiar = (id: NodeId) => {
-    log.warn({ node: id }, 'a node sent bytes that do not belong to their address');
     overlayApi?.offend(id, 'wrong_bytes');
     channels.drop(id);
   };
+  const quality = () => overlayApi?.quality;
+  const remote = openRemote({ env, log, metrics, links, holders, isTrusted, isBanned, quality, onLiar });
   const announcer = new Announcer(() => localDht, log);
   const owned = stack.move();
   return {
     contact,
     services: [overlay, dht],
     engines: { overlay: overlayEngines, dht: dhtEngines },
-    far: { bytesMax: settings.cache_bytes_max, sources: farSources({ holders, links, env, onLiar }) },
+    far: { bytesMax: settings.cache_bytes_max, sources: [remoteSource(remote)] },
     elsewhere: farNames(links, present, env.clock),
     announce: (address) => announcer.add(address),
     announceAll: (addresses) => announcer.addAll(addresses),

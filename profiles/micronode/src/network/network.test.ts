@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { reloadConfig } from '@ron/kernel';
 import { afterEach, expect, test } from 'vitest';
-import { startNode } from '../fixtures/start-node.ts';
+import type { Engines } from '../engines.ts';
+import { type NodeOptions, startNode } from '../fixtures/start-node.ts';
 
 type Node = Awaited<ReturnType<typeof startNode>>;
 const open: Node[] = [];
@@ -13,8 +14,12 @@ const onLoopback = { 'network.listen': '127.0.0.1:0', 'network.dial_private': 't
 
 /** A node that begins with those that are there. */
 async function join(...seeds: readonly Node[]): Promise<Node> {
+  return await joinAs({}, ...seeds);
+}
+
+async function joinAs(options: NodeOptions, ...seeds: readonly Node[]): Promise<Node> {
   const known = seeds.length === 0 ? {} : { 'network.seeds': seeds.map(contactOf).join(',') };
-  const node = await startNode({ ...onLoopback, ...known });
+  const node = await startNode({ ...onLoopback, ...known }, options);
   open.push(node);
   return node;
 }
@@ -100,11 +105,90 @@ test('when the node that sends goes away in the middle, another one goes on', as
   expect(reply.status).toBe(200);
   const reader = reply.body!.getReader();
   const pieces = [(await reader.read()).value!];
-  expect(c.metrics.read('requests_total', { service: 'storage', op: 'get', code: 'ok' }) ?? 0).toBe(0);
   open.splice(open.indexOf(a), 1);
   await a.node[Symbol.asyncDispose]();
   for (let step = await reader.read(); !step.done; step = await reader.read()) pieces.push(step.value);
   expect(Buffer.compare(Buffer.concat(pieces), bytes)).toBe(0);
+});
+
+/** Bytes of objects, with what proves them, that a node sent to others. */
+const sentBy = ({ metrics }: Node) => metrics.read('bytes_out_total', { service: 'overlay' }) ?? 0;
+
+test('two nodes that have it send at once, and of a range no more than its groups is asked for', async () => {
+  const a = await join();
+  const b = await join(a);
+  const c = await join(a);
+  await meet(a, b, c);
+  const bytes = randomBytes(32 * 1024 * 1024 + 77);
+  const address = await store(a, bytes);
+  await store(c, bytes);
+  trust(b, a, c);
+  for (const node of [a, c]) trust(node, b);
+  const range = { headers: { range: 'bytes=20000000-20000009' } };
+  await expect.poll(async () => (await b.ask(`/o/${address}`, range)).status, patience).toBe(206);
+  const part = await b.ask(`/o/${address}`, range);
+  expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(20_000_000, 20_000_010));
+  // The last group, which proves the size, the outboard, and the one group: nothing near the object.
+  expect(sentBy(a) + sentBy(c)).toBeLessThan(1_000_000);
+  const whole = await b.ask(`/o/${address}`);
+  expect(Buffer.compare(Buffer.from(await whole.arrayBuffer()), bytes)).toBe(0);
+  for (const node of [a, c]) expect(sentBy(node)).toBeGreaterThan(2 * 1024 * 1024);
+  // Little is asked of both.
+  expect(sentBy(a) + sentBy(c)).toBeLessThan(1.3 * bytes.length);
+});
+
+/** An engine whose objects have a wrong bit in each piece that is read. */
+function lying(engine: Engines['blobs']): Engines['blobs'] {
+  return new Proxy(engine, {
+    get(target, key) {
+      if (key === 'resident') return () => undefined;
+      if (key === 'read') return (...span: Parameters<typeof engine.read>) => flipped(target.read(...span));
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+async function* flipped(body: AsyncIterable<Uint8Array>) {
+  for await (const piece of body) {
+    const wrong = new Uint8Array(piece);
+    wrong[wrong.length >> 1]! ^= 1;
+    yield wrong;
+  }
+}
+
+test('a liar among three is banned at its first bad group, and no wrong byte goes on', async () => {
+  const a = await join();
+  const b = await join(a);
+  const c = await join(a);
+  const liar = await joinAs({ blobs: lying }, a);
+  await meet(a, b, c, liar);
+  const bytes = randomBytes(24 * 1024 * 1024);
+  const address = await store(a, bytes);
+  for (const node of [c, liar]) await store(node, bytes);
+  // The one that the operator named first is asked first.
+  trust(b, liar, a, c);
+  for (const node of [a, c, liar]) trust(node, b);
+  await expect.poll(async () => (await b.ask(`/o/${address}`, { method: 'HEAD' })).status, patience).toBe(200);
+  const reply = await b.ask(`/o/${address}`);
+  expect(Buffer.compare(Buffer.from(await reply.arrayBuffer()), bytes)).toBe(0);
+  const headers = { authorization: `Bearer ${b.capabilityFor([{ methods: ['read'], prefix: 'admin/' }])}` };
+  const page = (await (await b.ask('/overlay/peers', { headers })).json()) as {
+    bans: { id: string; reason: string }[];
+  };
+  expect(page.bans.map(({ id, reason }) => [id, reason])).toEqual([[liar.node.contact!.id, 'wrong_bytes']]);
+  for (const node of [a, c]) expect(sentBy(node)).toBeGreaterThan(1024 * 1024);
+  const sent = sentBy(liar);
+  await b.ask('/admin/edge/purge', {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      authorization: `Bearer ${b.capabilityFor([{ methods: ['admin'], prefix: 'admin/' }])}`,
+    },
+    body: JSON.stringify({ addresses: [address] }),
+  });
+  expect((await (await b.ask(`/o/${address}`)).arrayBuffer()).byteLength).toBe(bytes.length);
+  expect(sentBy(liar)).toBe(sent);
 });
 
 test('a ban holds for connections that are open, and what the banned say is not believed', async () => {

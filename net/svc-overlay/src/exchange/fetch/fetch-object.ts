@@ -25,6 +25,14 @@ export interface FetchOptions {
   readonly signal?: AbortSignal;
   /** Of an earlier transfer into the same sink. */
   readonly resume?: TransferState;
+  /** Bytes of the object where they are proven already. Otherwise its last group is fetched and written as well. */
+  readonly size?: number;
+  /** Which groups are wanted; all by default. */
+  readonly range?: { readonly first: number; readonly count: number };
+  /** Groups from this one on are not asked for yet. `Transfer.wake` is to be called when it has risen. */
+  readonly horizon?: () => number;
+  /** What a run of groups brought: verified bytes in so many milliseconds; no bytes when the source failed. */
+  readonly onRun?: (node: string, bytes: number, durationMs: number) => void;
   readonly limits?: Partial<FetchLimits>;
 }
 
@@ -40,7 +48,7 @@ export interface FetchResult {
 /** A transfer that runs. */
 export interface Transfer {
   /**
-   * Resolves when every group is written. Rejects with `not_found` when nobody has the object, `unavailable` when nobody is
+   * Resolves when every group that is wanted is written. Rejects with `not_found` when nobody has the object, `unavailable` when nobody is
    * left who can be asked, `deadline_exceeded` when nothing came for `progressMs`, `payload_too_large`, what the sink
    * threw, or the reason of the signal. Nothing is written after it settled.
    */
@@ -48,6 +56,8 @@ export interface Transfer {
   /** Undefined until the size is proven. */
   state(): TransferState | undefined;
   addSource(node: string): void;
+  /** The horizon has risen. */
+  wake(): void;
 }
 
 /**
@@ -57,7 +67,12 @@ export interface Transfer {
  */
 export function fetchObject(options: FetchOptions): Transfer {
   const run = new TransferRun(options);
-  return { done: run.run(), state: () => run.state(), addSource: (node) => run.pool.add(node) };
+  return {
+    done: run.run(),
+    state: () => run.state(),
+    addSource: (node) => void run.pool.add(node),
+    wake: () => run.wake(),
+  };
 }
 
 class TransferRun {
@@ -70,6 +85,8 @@ class TransferRun {
   readonly #bytesByNode = new Map<string, number>();
   #size = 0;
   #written: GroupSet | undefined;
+  /** Groups that are wanted and not written. */
+  #missing = Number.POSITIVE_INFINITY;
   #plan: Plan | undefined;
   #duplicates = 0;
   #progressMs: number;
@@ -87,7 +104,7 @@ class TransferRun {
       limits: this.#limits,
       signal: this.#ending.signal,
       firstMissing: () => this.#plan?.firstFree ?? 0,
-      onChange: () => this.#wake(),
+      onChange: () => this.wake(),
       onFailure: (error) => this.#fail(error),
     });
   }
@@ -119,20 +136,47 @@ class TransferRun {
     };
   }
 
-  #wake(): void {
+  wake(): void {
     this.#woken = true;
     this.#resume();
   }
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
-    this.#wake();
+    this.wake();
+  }
+
+  async #begin(): Promise<void> {
+    const { address, resume, sink, clock, range, horizon } = this.#options;
+    const earlier = resume && parseTransferState(resume, address);
+    const end = this.#options.size === undefined ? await this.#proveEnd() : undefined;
+    const size = end?.size ?? this.#options.size!;
+    if (size > this.#limits.sizeBytesMax) throw new RonError('payload_too_large', `the object has ${size} bytes`);
+    if (earlier !== undefined && earlier.size !== size) {
+      throw new RonError('bad_request', 'the state of the transfer is of another size: begin anew');
+    }
+    this.#size = size;
+    await sink.begin?.(size);
+    const groups = groupCount(size);
+    const written = earlier?.written ?? new GroupSet(groups);
+    if (end !== undefined && !written.has(groups - 1)) {
+      await sink.write((groups - 1) * groupBytes(), end.lastGroup);
+      written.add(groups - 1);
+    }
+    const done = GroupSet.fromBytes(groups, written.toBytes());
+    const { first, count } = range ?? { first: 0, count: groups };
+    // What is not wanted need not be fetched.
+    for (let group = 0; group < Math.min(first, groups); group++) done.add(group);
+    for (let group = first + count; group < groups; group++) done.add(group);
+    this.#missing = groups - done.size;
+    this.#written = written;
+    this.#plan = new Plan(done, GroupSet.fromBytes(groups, done.toBytes()), this.#limits, horizon);
+    this.pool.sizeIs(size);
+    this.#progressMs = clock.monotonicMs();
   }
 
   /** Learns the size from the last group, which counts as the first that is fetched. */
-  async #begin(): Promise<void> {
-    const { address, resume, sink, clock } = this.#options;
-    const earlier = resume && parseTransferState(resume, address);
+  async #proveEnd(): Promise<ProvenEnd> {
     let end: ProvenEnd | undefined;
     const proving = proveEnd({
       ...this.#options,
@@ -144,39 +188,25 @@ class TransferRun {
     const ended = proving.then(
       (proven) => {
         end = proven;
-        this.#wake();
+        this.wake();
       },
       (error: unknown) => this.#fail(error),
     );
     while (end === undefined) await this.#pause(this.#nextLook());
     await ended;
-    const { size, lastGroup } = end as ProvenEnd;
-    if (size > this.#limits.sizeBytesMax) throw new RonError('payload_too_large', `the object has ${size} bytes`);
-    if (earlier !== undefined && earlier.size !== size) {
-      throw new RonError('bad_request', 'the state of the transfer is of another size: begin anew');
-    }
-    this.#size = size;
-    await sink.begin?.(size);
-    const groups = groupCount(size);
-    const written = earlier?.written ?? new GroupSet(groups);
-    const done = GroupSet.fromBytes(groups, written.toBytes());
-    if (done.add(groups - 1)) {
-      await sink.write((groups - 1) * groupBytes(), lastGroup);
-      written.add(groups - 1);
-    }
-    this.#written = written;
-    this.#plan = new Plan(done, GroupSet.fromBytes(groups, done.toBytes()), this.#limits);
-    this.pool.sizeIs(size);
-    this.#progressMs = clock.monotonicMs();
+    return end as ProvenEnd;
   }
 
   async #transfer(plan: Plan): Promise<void> {
     const { clock } = this.#options;
-    while (!this.#written!.complete) {
+    while (this.#missing > 0) {
       for (const node of this.pool.sync(plan)) this.#stopStreamsOf(node);
       for (const step of plan.steps(clock.monotonicMs())) {
         if (step.kind === 'start') this.#start(plan, step.assignment);
-        else this.#streams.get(step.assignment.id)?.stop.abort(stopped);
+        else {
+          this.#streams.get(step.assignment.id)?.stop.abort(stopped);
+          if (step.ending === 'fault') this.#ran(step.assignment, true);
+        }
       }
       if (plan.active === 0 && this.#streams.size === 0) this.pool.refuseIfNoneLeft();
       await this.#pause(Math.min(plan.wakeAtMs(clock.monotonicMs()), this.#nextLook()));
@@ -233,16 +263,22 @@ class TransferRun {
       this.#running.delete(assignment);
       this.#streams.delete(assignment.id);
       this.#ended(plan, assignment, outcome);
-      this.#wake();
+      this.wake();
     });
     this.#streams.set(assignment.id, { stop, over });
   }
 
   #ended(plan: Plan, assignment: Assignment, { ending, waitMs, evidence }: Outcome): void {
     const gone = plan.onEnd(assignment, ending, this.#options.clock.monotonicMs(), waitMs);
+    this.#ran(assignment, ending === 'fault' || ending === 'lie');
     if (evidence !== undefined) this.pool.liar(assignment.node, evidence);
     else if (gone) this.pool.drop(assignment.node);
     else if (ending === 'refused') this.pool.askAgain(assignment.node);
+  }
+
+  #ran({ node, bytes, startedMs }: Assignment, hasFailed: boolean): void {
+    if (!hasFailed && bytes === 0) return;
+    this.#options.onRun?.(node, hasFailed ? 0 : bytes, this.#options.clock.monotonicMs() - startedMs);
   }
 
   /** Reads one run. Never rejects: what went wrong is its outcome, or the failure of the transfer. */
@@ -285,7 +321,7 @@ class TransferRun {
     if (signal.aborted || assignment.next >= assignment.end) return false;
     const { group, isNew, isContested } = plan.onGroup(assignment, bytes.length, clock.monotonicMs());
     if (bytes.length !== groupLength(this.#size, group)) throw new Error('a verified group of another length');
-    if (isContested) this.#wake();
+    if (isContested) this.wake();
     if (!isNew) {
       this.#duplicates += 1;
       return assignment.next < assignment.end;
@@ -302,6 +338,7 @@ class TransferRun {
       assignment.lastByteMs = assignment.lastGroupMs = clock.monotonicMs();
     }
     this.#written!.add(group);
+    this.#missing -= 1;
     this.#progressMs = clock.monotonicMs();
     return assignment.next < assignment.end;
   }

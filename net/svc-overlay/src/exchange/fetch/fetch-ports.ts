@@ -14,7 +14,7 @@ export interface ExchangePeers {
 export interface PositionalSink {
   /** Told once, before the first write. */
   begin?(sizeBytes: number): Promise<void> | void;
-  /** May keep neither `bytes` nor look at them after it resolves. Its failure ends the transfer. */
+  /** Nobody writes into `bytes` any more, but they may be a view of much more than they are. Its failure ends the transfer. */
   write(offset: number, bytes: Uint8Array): Promise<void> | void;
 }
 

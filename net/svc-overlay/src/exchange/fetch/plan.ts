@@ -21,6 +21,8 @@ export interface Assignment {
   /** Verified groups that wait for who writes them: no fault of the source. */
   held: boolean;
   answered: boolean;
+  /** Verified. */
+  bytes: number;
 }
 
 /** `complete`: all came. `superseded`: not needed any more. `refused`: it does not have them. */
@@ -54,15 +56,23 @@ export class Plan {
   readonly #taken: GroupSet;
   readonly #sources = new Map<string, PlanSource>();
   readonly #assignments = new Map<number, Assignment>();
+  readonly #horizon: () => number;
   #duplicatesLeft: number;
   #ids = 0;
 
-  /** Keeps `done`, which its owner reads and nobody else changes. */
-  constructor(done: GroupSet, taken: GroupSet, limits: FetchLimits) {
+  /**
+   * Keeps `done`, which its owner reads and nobody else changes. Groups from `horizon` on have to wait until it rises; it
+   * never falls.
+   */
+  constructor(done: GroupSet, taken: GroupSet, limits: FetchLimits, horizon = () => Number.POSITIVE_INFINITY) {
     this.#done = done;
     this.#taken = taken;
     this.#limits = limits;
-    this.#duplicatesLeft = Math.max(limits.duplicatesMin, Math.floor(done.groupCount * limits.duplicatesShare));
+    this.#horizon = horizon;
+    this.#duplicatesLeft = Math.max(
+      limits.duplicatesMin,
+      Math.floor((done.groupCount - done.size) * limits.duplicatesShare),
+    );
   }
 
   get complete(): boolean {
@@ -118,6 +128,7 @@ export class Plan {
   onGroup(assignment: Assignment, bytes: number, nowMs: number): GroupCame {
     const group = assignment.next;
     assignment.next += 1;
+    assignment.bytes += bytes;
     assignment.lastGroupMs = nowMs;
     this.#sources.get(assignment.node)?.delivered(bytes, nowMs);
     this.#taken.add(group);
@@ -215,15 +226,16 @@ export class Plan {
   #nextFree(source: PlanSource): number {
     const free = source.coverage.nextFree(source.cursor, this.#taken);
     source.cursor = free < 0 ? this.#done.groupCount : free;
-    return free;
+    return free < this.#horizon() ? free : -1;
   }
 
   #assign(source: PlanSource, nowMs: number): Assignment | undefined {
     const first = this.#nextFree(source);
     if (first < 0) return this.#takeOver(source, nowMs);
-    const most = Math.min(source.runGroups, this.#fairShare(source));
+    const last = Math.min(this.#done.groupCount, this.#horizon());
+    const most = Math.min(source.runGroups, this.#fairShare(source, last - first));
     let end = first;
-    while (end - first < most && end < this.#done.groupCount && !this.#taken.has(end) && source.coverage.has(end)) {
+    while (end - first < most && end < last && !this.#taken.has(end) && source.coverage.has(end)) {
       this.#taken.add(end);
       end += 1;
     }
@@ -231,15 +243,16 @@ export class Plan {
   }
 
   /** Of what is free, as much as it is of the speed of all: towards the end runs get short and sources end together. */
-  #fairShare(source: PlanSource): number {
+  #fairShare(source: PlanSource, ahead: number): number {
     let rates = 0;
     for (const { rate } of this.#sources.values()) rates += rate;
-    return Math.max(1, Math.ceil(((this.#taken.groupCount - this.#taken.size) * source.rate) / rates));
+    const free = Math.min(this.#taken.groupCount - this.#taken.size, ahead);
+    return Math.max(1, Math.ceil((free * source.rate) / rates));
   }
 
   #start(source: PlanSource, first: number, end: number, duplicate: boolean, nowMs: number): Assignment {
     const times = { startedMs: nowMs, lastByteMs: nowMs, lastGroupMs: nowMs };
-    const state = { duplicate, held: false, answered: false };
+    const state = { duplicate, held: false, answered: false, bytes: 0 };
     const assignment = { id: this.#ids++, node: source.node, first, end, next: first, ...times, ...state };
     this.#assignments.set(assignment.id, assignment);
     source.opened(nowMs);
@@ -261,7 +274,9 @@ export class Plan {
     const left = latest.end - latest.next;
     const groups = left > 1 ? this.#stealable(source, latest) : 1;
     const mineMs = source.latencyMs + (groups * groupBytes()) / source.rate;
-    if (latestMs <= 2 * mineMs + gainMs) return undefined;
+    // Who only waits for the horizon has work soon: it helps where somebody holds up the others, not to save a moment.
+    const leastMs = source.cursor < this.#done.groupCount ? this.#limits.runMs : gainMs;
+    if (latestMs <= 2 * mineMs + leastMs) return undefined;
     if (left > 1) {
       latest.end -= groups;
       return this.#start(source, latest.end, latest.end + groups, false, nowMs);

@@ -43,9 +43,12 @@ export class SourcePool {
   /** Everybody heard of, with how they are out; liars stay out. */
   readonly #out = new Map<string, 'liar' | 'absent' | 'failed'>();
   readonly #stopped = new Set<string>();
+  readonly #listeners = new Set<() => void>();
   #size: number | undefined;
   #findAtMs = 0;
   #finding = false;
+  /** The last search brought nobody new. */
+  #foundNobody = false;
 
   constructor(options: SourcePoolOptions) {
     this.#options = options;
@@ -55,9 +58,11 @@ export class SourcePool {
     return [...this.#out].filter(([, how]) => how === 'liar').map(([node]) => node);
   }
 
-  add(node: string): void {
-    if (this.#candidates.has(node) || this.#out.get(node) === 'liar') return;
-    if (!this.#out.has(node) && this.#candidates.size + this.#out.size >= this.#options.limits.candidatesMax) return;
+  /** Whether nobody had told of it before. */
+  add(node: string): boolean {
+    if (this.#candidates.has(node) || this.#out.get(node) === 'liar') return false;
+    const isNew = !this.#out.has(node);
+    if (isNew && this.#candidates.size + this.#out.size >= this.#options.limits.candidatesMax) return false;
     this.#out.delete(node);
     const fresh = {
       state: 'waiting',
@@ -69,6 +74,7 @@ export class SourcePool {
     } as const;
     this.#candidates.set(node, { node, ...fresh });
     this.#ask();
+    return isNew;
   }
 
   /** Nodes that can be asked for the end of the object: those that have all of it first. */
@@ -77,9 +83,16 @@ export class SourcePool {
     return ready.sort((a, b) => Number(b.coverage!.isAll) - Number(a.coverage!.isAll)).map(({ node }) => node);
   }
 
-  /** Whether anybody is left who has it, may have it, or may be found. */
+  /** Whether nobody is left who has it, may have it, or may be found. */
   get isHopeless(): boolean {
-    return this.#candidates.size === 0 && !this.#finding && this.#options.findSources === undefined;
+    const mayFind = this.#options.findSources !== undefined && !this.#foundNobody;
+    return this.#candidates.size === 0 && !this.#finding && !mayFind;
+  }
+
+  /** After each change, besides the owner. Dispose to end it. */
+  listen(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
   refuseIfNoneLeft(): void {
@@ -211,7 +224,7 @@ export class SourcePool {
       if (signal.aborted || this.#candidates.get(candidate.node) !== candidate) return;
       this.fault(candidate.node, error instanceof RonError ? (error.retryAfterMs ?? 0) : 0);
     }
-    this.#options.onChange();
+    this.#changed();
   }
 
   #checkClaim({ node, held }: Candidate): void {
@@ -223,16 +236,19 @@ export class SourcePool {
     const { findSources, signal, limits } = this.#options;
     this.#finding = true;
     this.#findAtMs = nowMs + limits.findEveryMs;
+    this.#foundNobody = true;
     try {
       using question = following(signal);
-      for (const node of await this.answerOf((own) => findSources!(own), question.controller)) this.add(node);
-    } catch {
-      // Who cannot be asked for sources has found none; it is asked again when it is due.
-      this.#findAtMs = nowMs + limits.findEveryMs;
+      for (const node of await this.answerOf((own) => findSources!(own), question.controller)) {
+        if (this.add(node)) this.#foundNobody = false;
+      }
+    } catch (error) {
+      // Who cannot be asked for sources has found none.
+      if (!(error instanceof RonError)) this.#options.onFailure(error);
     } finally {
       this.#finding = false;
     }
-    this.#options.onChange();
+    this.#changed();
   }
 
   #leave(node: string, how: 'liar' | 'absent' | 'failed'): void {
@@ -240,6 +256,11 @@ export class SourcePool {
     if (this.#out.get(node) === 'liar') return;
     this.#out.set(node, how);
     this.#stopped.add(node);
+    this.#changed();
+  }
+
+  #changed(): void {
     this.#options.onChange();
+    for (const listener of this.#listeners) listener();
   }
 }

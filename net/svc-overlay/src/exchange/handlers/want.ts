@@ -9,7 +9,7 @@ import type { ExchangeContext } from '../exchange-handlers.ts';
 import type { GroupSet } from '../group-set.ts';
 import { ServedBody } from '../served-body.ts';
 
-export interface WantReply {
+export interface BodyReply {
   readonly output: Static<typeof WantOutput>;
   readonly body: ByteStream;
 }
@@ -19,7 +19,7 @@ export async function want(
   { address, ranges }: Static<typeof WantInput>,
   from: NodeId,
   call?: CallContext,
-): Promise<WantReply> {
+): Promise<BodyReply> {
   const asked = ranges.reduce((sum, { count }) => sum + count, 0);
   if (asked > wantGroupsMax) throw new RonError('bad_request', `ask for at most ${wantGroupsMax} groups at once`);
   ceilings.question(from, 1);

@@ -22,6 +22,10 @@ export class MemoryBlobs implements Blobs {
     return object && { size: object.bytes.length, groups: this.#partly.get(address) ?? ('all' as const) };
   }
 
+  async *outboard(address: string): ByteStream {
+    yield this.#objects.get(address)!.tree.outboard;
+  }
+
   async *slice(address: string, start: number, length: number): ByteStream {
     const { bytes, tree } = this.#objects.get(address)!;
     this.open += 1;
