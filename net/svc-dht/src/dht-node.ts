@@ -18,6 +18,8 @@ export interface DhtPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly ask: Ask<typeof dhtContract>;
+  /** Whether a connection to the node is open. Without it all are taken to be. */
+  isLinked?(id: NodeId): boolean;
   blake3(bytes: Uint8Array): Uint8Array;
   readonly signer: RecordSigner;
   readonly verify: VerifySignature;
@@ -33,6 +35,9 @@ export interface NodeLookup {
   /** Ends the lookup early. */
   enough?(): boolean;
 }
+
+/** Round trips of a first question: TCP, TLS 1.3, OAP's HELLO, and the question itself. */
+const coldRoundTrips = 4;
 
 /** A node of the DHT: its table, what it keeps for others, and how it asks. */
 export class DhtNode {
@@ -90,16 +95,17 @@ export class DhtNode {
   async asking<T>(peer: Contact, request: (asker: Contact) => Promise<T>): Promise<T> {
     const { clock } = this.ports;
     const beganMs = clock.monotonicMs();
+    const roundTrips = this.#roundTrips(peer);
     this.counts.asked++;
     try {
       const answer = await request(this.contact);
-      this.#heardFrom(peer, clock.monotonicMs() - beganMs);
+      this.#heardFrom(peer, (clock.monotonicMs() - beganMs) / roundTrips);
       return answer;
     } catch (error) {
       if (isSilence(error)) {
         this.counts.failed++;
         this.table.failed(peer.id);
-      } else this.#heardFrom(peer, clock.monotonicMs() - beganMs);
+      } else this.#heardFrom(peer, (clock.monotonicMs() - beganMs) / roundTrips);
       throw error;
     }
   }
@@ -125,7 +131,7 @@ export class DhtNode {
         ...plan,
         self: this.id,
         start: (toward) => this.table.closest(toward, rules.table.k),
-        expectedMs: (peer) => this.table.find(peer.id)?.rttMs ?? this.#times.expectedMs(peer),
+        expectedMs: (peer) => this.expectedMs(peer),
       },
     );
     return lookup.run();
@@ -153,6 +159,16 @@ export class DhtNode {
   /** A point that only nodes of the bucket are near to. */
   pointInBucket(index: number, flipped: DhtKey): DhtKey {
     return randomWithin(flipped, index + 1, this.ports.random);
+  }
+
+  /** Milliseconds until it answers, connecting included. */
+  expectedMs(peer: Contact): number {
+    return (this.table.find(peer.id)?.rttMs ?? this.#times.expectedMs(peer)) * this.#roundTrips(peer);
+  }
+
+  /** What a question takes in round trips: a time with connecting in it says four times too much about the way. */
+  #roundTrips({ id }: Contact): number {
+    return this.ports.isLinked?.(id) === false ? coldRoundTrips : 1;
   }
 
   #heardFrom(peer: Contact, rttMs: number): void {

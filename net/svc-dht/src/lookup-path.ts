@@ -22,10 +22,19 @@ export interface PathPorts {
   readonly taken: ReadonlySet<NodeId>;
 }
 
+/** `regionBits` of a path that goes to one point. */
+const wholePoint = 256;
 /** Candidates kept, nearest first: as many as three answers hold. */
 const candidatesMax = 64;
-/** Nearest candidates of which the quickest is asked, on the way to the region. */
-const windowMax = 5;
+/**
+ * Nearest candidates outside the region of which the quickest is asked: all that an own table names at first. So many that tables, which
+ * joining fills by lookups, come to hold quick nodes among those that are as good as each other.
+ */
+const windowMax = 20;
+/** Bits that an answer of 20 nodes gets nearer, about: log2(20). */
+const bitsPerHop = 4;
+/** Milliseconds that a hop more is taken to cost: a question over a new connection to a node nearby. */
+const hopMs = 100;
 /** Nodes that somebody named and that did not answer, before nothing else of what it named is asked. */
 const blamedMax = 3;
 
@@ -61,23 +70,23 @@ export class LookupPath {
   }
 
   /**
-   * Whom to ask next: of the nearest that have not been asked the one that is quickest. Undefined when the nearest `width` have
+   * Whom to ask next: of the nearest that have not been asked the one whose way to the region is quickest. A quick answer of a node
+   * outside, which names quick ones inside, may come before that of a slow one inside. Undefined when the nearest `width` have
    * answered or nobody is left.
    */
   next(): Candidate | undefined {
-    const { width, regionBits, expectedMs, taken } = this.#ports;
+    const { width, regionBits, taken } = this.#ports;
     let best: Candidate | undefined;
     let bestMs = Number.POSITIVE_INFINITY;
     let settled = 0;
-    let seen = 0;
+    let outside = 0;
     for (const candidate of this.#candidates) {
       const { contact, state, bits } = candidate;
       if (state === 'answered') settled++;
       if (settled >= width) break;
       if (state !== 'new' || taken.has(contact.id) || this.#blamed(candidate)) continue;
-      if (bits < regionBits && (seen >= windowMax || (best !== undefined && best.bits >= regionBits))) break;
-      seen++;
-      const ms = expectedMs(contact);
+      if (bits < regionBits && ++outside > windowMax) break;
+      const ms = this.#wayMs(candidate);
       if (ms < bestMs) {
         best = candidate;
         bestMs = ms;
@@ -115,6 +124,12 @@ export class LookupPath {
   heard(): Contact[] {
     const usable = this.#candidates.filter((candidate) => candidate.state !== 'failed' && !this.#blamed(candidate));
     return usable.map(({ contact }) => contact);
+  }
+
+  #wayMs({ contact, bits }: Candidate): number {
+    const { regionBits, expectedMs } = this.#ports;
+    const hops = regionBits === wholePoint ? 0 : Math.ceil(Math.max(0, regionBits - bits) / bitsPerHop);
+    return expectedMs(contact) + hops * hopMs;
   }
 
   /** Who names nodes that are not there costs no more than a few waits. */

@@ -85,6 +85,25 @@ test('who is slow is hedged after 250 ms, and the first answer wins', async () =
   expect(foundMs).toBe(270);
 });
 
+test('a quick node on the way goes before a slow one inside the region, a slow one on the way does not', async () => {
+  const target = 'f'.repeat(64);
+  const at = (id: string, region: string): Contact => ({
+    id: id.padEnd(64, '0'),
+    address: `10.${id.length}.0.1:1`,
+    region,
+  });
+  const [inside, near, far] = [at('ff', 'slow'), at('f', 'quick'), at('e', 'slow')];
+  const times: Record<string, number> = { slow: 300, quick: 20 };
+  const first = async (known: readonly Contact[]) => {
+    const { asked, run } = world(1);
+    const expectedMs = ({ region }: Contact) => times[region!]!;
+    await run({ paths: [target], regionBits: 8, start: () => known, expectedMs }, { parallel: 1 });
+    return asked[0];
+  };
+  expect(await first([inside, near])).toBe(near.id);
+  expect(await first([inside, far])).toBe(inside.id);
+});
+
 test('names of nodes that are not there cost three waits, not twenty', async () => {
   const { nodes, run, draw } = world(60);
   const target = draw();

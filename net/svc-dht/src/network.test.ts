@@ -112,6 +112,18 @@ test('nobody stores for somebody else, forges, or stores what will outlive its t
   expect(keeper!.node.store.size).toBe(1);
 });
 
+test('connecting counts where a node has yet to be dialled, and not as its distance', async () => {
+  const network = new SmallNetwork();
+  const [other] = await network.addJoined(1);
+  let linked = false;
+  const { node } = network.add({ ports: { isLinked: () => linked } });
+  await network.run(node.alive(other!.contact));
+  const cold = node.expectedMs(other!.contact);
+  linked = true;
+  expect(node.expectedMs(other!.contact)).toBe(cold / 4);
+  expect(cold).toBeCloseTo(10);
+});
+
 test('a peer that asks too much is told when to come again', async () => {
   const network = new SmallNetwork();
   const [keeper] = await network.addJoined(1);

@@ -1,5 +1,5 @@
 import { dhtContract, type ProviderRecord } from '@ron/proto/dht';
-import type { Contact } from '@ron/proto/network';
+import type { Contact, NodeId } from '@ron/proto/network';
 import { defineService, nodeOf, type Ports } from '@ron/service';
 import type { Ask } from '@ron/transport';
 import { DhtConfig, rulesOf } from './config.ts';
@@ -39,6 +39,8 @@ export interface DhtEngines {
   /** How other nodes reach this one; its id is the hash of the signer’s public key. */
   readonly contact: Contact;
   readonly ask: Ask<typeof dhtContract>;
+  /** Whether a connection to the node is open; without it all are taken to be. */
+  readonly isLinked?: (id: NodeId) => boolean;
   readonly signer: RecordSigner;
   readonly verify: VerifySignature;
   /** Nodes known from elsewhere, asked anew whenever the table is empty. None: this node is the first. */
@@ -55,7 +57,7 @@ export const dht = defineService({
   config: DhtConfig,
   uses: {},
   async start({ config, engines, env, log, metrics }: DhtServicePorts) {
-    const { contact, ask, signer, verify, seeds, mayTrust } = engines;
+    const { contact, ask, isLinked, signer, verify, seeds, mayTrust } = engines;
     const { clock, random, work } = env;
     const node = new DhtNode(contact, rulesOf(config.current()), {
       clock,
@@ -64,6 +66,7 @@ export const dht = defineService({
       signer,
       verify,
       blake3: (bytes) => work.blake3(bytes),
+      ...(isLinked === undefined ? {} : { isLinked }),
     });
     const meters = createMeters(metrics);
     const publisher = new Publisher(node);

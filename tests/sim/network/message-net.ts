@@ -18,14 +18,17 @@ export interface MessageNetOptions {
   readonly faults: LinkFaults;
   /** Messages go through JSON and the schemas of their contract, as real ones do. Slow: for small networks. */
   readonly wire?: boolean;
-  /** Round trips before the first message between two nodes that have no connection: 2 for TCP with TLS 1.3. Default 0. */
+  /**
+   * Round trips before the first question of one node to another: 3 for TCP, TLS 1.3 and the HELLO of OAP, whose answer
+   * the opener waits for. Default 0. A connection carries the questions of the node that opened it and of no other.
+   */
   readonly handshakeRoundTrips?: number;
 }
 
 /** Milliseconds for which an unused connection stays open, as OAP's. */
 const idleMs = 60_000;
-/** Connections that a node keeps; the least recently used goes first. */
-const connectionsMax = 512;
+/** Connections that a node keeps, as `linksMax` of ron-transport; the least recently used goes first. */
+const connectionsMax = 256;
 
 /** One node's end of the network. */
 export class Endpoint {
@@ -111,6 +114,12 @@ export class MessageNet {
 
   endpointOf(id: NodeId): Endpoint | undefined {
     return this.#byId.get(id);
+  }
+
+  /** Whether the next message from one to the other needs no handshake. */
+  isLinked(from: NodeId, to: NodeId): boolean {
+    if (this.#handshakeRoundTrips === 0) return true;
+    return (this.#byId.get(from)?.connections.get(to) ?? 0) > this.scheduler.nowMs;
   }
 
   /** The process ends and its machine stays: who asks it is refused after a round trip. */
@@ -225,9 +234,8 @@ export class MessageNet {
     if (this.#handshakeRoundTrips === 0) return 0;
     const { nowMs } = this.scheduler;
     const id = to.contact.id;
-    const open = (from.connections.get(id) ?? 0) > nowMs;
+    const open = this.isLinked(from.contact.id, id);
     keepOpen(from, id, nowMs);
-    keepOpen(to, from.contact.id, nowMs);
     return open ? 0 : 2 * oneWayMs * this.#handshakeRoundTrips;
   }
 

@@ -23,6 +23,7 @@ test('a hundred questions at once are one dial and one connection', async () => 
   const answers = await net.run(Promise.all(texts.map((text) => ask(b.contact, 'ping', { text }, 5_000))));
   expect(answers.map(({ text }) => text)).toEqual(texts);
   expect([links.size, b.server.connections]).toEqual([1, 1]);
+  expect([links.isOpen(b.contact.id), links.isOpen('0'.repeat(64))]).toEqual([true, false]);
 });
 
 test('what the node refuses comes as it said it; what breaks in it does not', async () => {

@@ -53,6 +53,8 @@ export interface NodeLinks extends AsyncDisposable {
   ): Promise<LinkReply<Static<C['operations'][Op]['output']>>>;
   /** The channel binding of the link to that node, which is made if need be. Rejects as `ask` does. */
   channelBinding(to: Contact, timeoutMs: number): Promise<Uint8Array>;
+  /** Whether a call to that node needs no dial now. */
+  isOpen(nodeId: NodeId): boolean;
   /** Ends the link of a node, if there is one: its calls fail. */
   drop(nodeId: NodeId): void;
   readonly size: number;
@@ -109,6 +111,10 @@ class Links implements NodeLinks {
 
   async channelBinding(to: Contact, timeoutMs: number): Promise<Uint8Array> {
     return (await this.#linkTo(to, timeoutMs)).channelBinding;
+  }
+
+  isOpen(nodeId: NodeId): boolean {
+    return this.#links.get(nodeId)?.open === true;
   }
 
   drop(nodeId: NodeId): void {

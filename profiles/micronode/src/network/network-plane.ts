@@ -147,6 +147,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
   const dhtEngines: DhtEngines = {
     contact,
     ask: links.ask(dhtContract),
+    isLinked: (id) => links.isOpen(id),
     signer,
     verify,
     seeds: () => [...seeds, ...members()],

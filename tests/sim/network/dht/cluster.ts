@@ -82,6 +82,7 @@ export class Cluster {
       clock,
       random,
       ask: ((to, operation, input, timeoutMs) => asks.ask(to, operation, input, timeoutMs)) as DhtPorts['ask'],
+      isLinked: (to) => net.isLinked(id, to),
       blake3: (bytes) => this.#work.blake3(bytes),
       signer,
       verify: () => false,
