@@ -1,6 +1,6 @@
 import type { TimelinePoint } from '../load/generator/plan.ts';
 import { totalOf } from '../load/measure/summary.ts';
-import { renderChart, type Series } from '../load/report/svg-chart.ts';
+import { renderChart, type Series } from '../support/svg-chart.ts';
 import type { SoakSample, Tracked } from './sampler.ts';
 import { bucketMs } from './traffic.ts';
 

@@ -7,13 +7,19 @@ import { dhtContract } from '@ron/proto/dht';
 import { RonError } from '@ron/proto/errors';
 import type { Contact } from '@ron/proto/network';
 import { bindLocal, hostService, loadCompiler, nodePrincipal } from '@ron/service';
+import fc from 'fast-check';
 import { Value } from 'typebox/value';
 import { beforeAll, expect, test } from 'vitest';
 import { DhtConfig, type DhtEngines, dht } from './service.ts';
 import { createTestSigner, verifyEd25519 } from './testing/small-network.ts';
 
 const quiet = () => undefined;
-const log: Log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log };
+const errors: string[] = [];
+const log: Log = {
+  ...{ debug: quiet, info: quiet, warn: quiet },
+  error: (_fields, message) => void errors.push(message),
+  child: () => log,
+};
 const admin: Principal = { subject: 'admin', capabilityId: 'test', tenant: '', limits: {}, allows: () => true };
 const { blake3 } = createInlineWork();
 
@@ -75,4 +81,38 @@ test('only nodes ask what nodes ask each other', async () => {
   await expect(run(peer.find_node({ target: 'AA'.repeat(32) }))).rejects.toMatchObject({ code: 'bad_request' });
   await run(dispose());
   await run(nodes[1]!.dispose());
+});
+
+test('input of any shape is answered or gets a refusal of the table, never `internal`, and leaves nothing behind', async () => {
+  const { env, nodes, run } = await start();
+  const { hosted, peer, dispose } = nodes[0]!;
+  const before = await run(peer.table({}));
+  const hex = fc.constantFrom('0'.repeat(64), 'f'.repeat(64), 'F'.repeat(64), 'f'.repeat(63), '');
+  const value = fc.oneof(hex, fc.anything({ maxDepth: 3 }));
+  const asker = fc.oneof(fc.record({ id: hex, address: fc.string() }), fc.anything({ maxDepth: 2 }));
+  const input = fc.oneof(
+    fc.anything({ maxDepth: 4 }),
+    fc.record({ target: value, asker }, { requiredKeys: [] }),
+    fc.record({ key: value, toward: value, asker }, { requiredKeys: [] }),
+    fc.record({ records: fc.array(fc.anything({ maxDepth: 3 }), { maxLength: 70 }), asker }, { requiredKeys: [] }),
+    fc.record({ addresses: fc.array(fc.oneof(hex, fc.anything()), { maxLength: 5 }) }),
+  );
+  const operations = fc.constantFrom(...Object.keys(dhtContract.operations).filter((name) => name !== 'locate'));
+  await fc.assert(
+    fc.asyncProperty(operations, input, fc.nat(), fc.boolean(), async (operation, given, peerId, isNode) => {
+      const principal = isNode ? nodePrincipal(peerId.toString(16).padStart(64, '0')) : admin;
+      const call = { operation, input: given, credential: { principal }, corrId: 'test-corr-id', remote: 'test' };
+      const refusal = await run(hosted.dispatcher.dispatch(call)).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (refusal !== undefined) expect(refusal).toBeInstanceOf(RonError);
+      expect((refusal as RonError | undefined)?.code).not.toBe('internal');
+    }),
+  );
+  await env.scheduler.runFor(10_000);
+  expect((await run(peer.table({}))).buckets).toEqual(before.buckets);
+  expect(errors).toEqual([]);
+  for (const { dispose: end } of nodes.slice(1)) await run(end());
+  await run(dispose());
 });

@@ -1,9 +1,9 @@
+import { type Color, type Panel, renderChart, type Series } from '../../support/svg-chart.ts';
 import type { TimelinePoint } from '../generator/plan.ts';
 import type { ProbeResult } from '../measure/health-probe.ts';
 import type { ProcessSample } from '../measure/process-samples.ts';
 import { mergedTimeline, totalOf } from '../measure/summary.ts';
 import type { Run } from '../scenario.ts';
-import { type Color, type Panel, renderChart, type Series } from './svg-chart.ts';
 
 export interface ChartInput {
   readonly title: string;

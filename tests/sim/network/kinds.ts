@@ -4,6 +4,7 @@ import type { RunScenario } from './scenario.ts';
 export const scenarioKinds: Readonly<Record<string, () => Promise<RunScenario>>> = {
   'dht-sweep': async () => (await import('./dht/sweep-scenario.ts')).runSweep,
   'dht-sybil': async () => (await import('./dht/sybil-scenario.ts')).runSybils,
+  whole: async () => (await import('./whole/whole-scenario.ts')).runWhole,
   swim: async () => (await import('./swim/swim-scenario.ts')).runSwim,
   dht: async () => (await import('./dht/dht-scenario.ts')).runDht,
 };

@@ -6,10 +6,10 @@ import { readScenario, writeChart } from './scenario-files.ts';
 
 const usage = `usage: npm run sim -- --scenario NAME [--nodes N] [--seed N] [--wire] [--canary NAME] [--json] [--svg FILE]
 
-  NAME      a file of tests/sim/network/scenarios
+  NAME      a file of tests/sim/network/scenarios, or the path of one that ends with .json
   --wire    every message through JSON and its contract's schemas; for small networks
   --canary  a deliberately broken build, which the run has to catch
-  --svg     histograms of what was measured
+  --svg     how what was measured is distributed
 `;
 
 /** Exit code 1 when something does not hold that must, 2 for a command line that is not understood. */

@@ -2,7 +2,7 @@ import { createSimRandom, type SimRandom, SimScheduler } from '@ron/kernel/sim';
 import type { Static, TSchema } from 'typebox';
 import { Check, Errors } from 'typebox/value';
 import { Latency, LatencyPlan } from './latency.ts';
-import { LinkFaults, type LinkRates } from './link-faults.ts';
+import { type LinkFault, LinkFaults, type LinkRates } from './link-faults.ts';
 import { MessageNet } from './message-net.ts';
 import { readScenario } from './scenario-files.ts';
 
@@ -24,7 +24,7 @@ export interface Verdict {
   readonly said: string;
 }
 
-/** Values of one thing that was measured, for a histogram. */
+/** Values of one thing that was measured, for a curve of their distribution. */
 export interface Chart {
   readonly title: string;
   readonly unit: string;
@@ -46,6 +46,15 @@ export function checkedScenario<S extends TSchema>(schema: S, file: unknown): St
   if (Check(schema, file)) return file as Static<S>;
   const [first] = Errors(schema, file);
   throw new RangeError(`the scenario file: ${first?.instancePath ?? ''} ${first?.message ?? 'is not one'}`);
+}
+
+/** Each fault that a run asks for has happened: by the rates of its links, and `others`. */
+export function firedVerdicts(faults: LinkFaults, rates: LinkRates, others: readonly LinkFault[]): Verdict[] {
+  const wanted = [...(['loss', 'duplicate', 'reorder'] as const).filter((fault) => (rates[fault] ?? 0) > 0), ...others];
+  return wanted.map((fault) => {
+    const count = faults.fired.get(fault) ?? 0;
+    return { name: `fired_${fault}`, ok: count > 0, said: `${count}, at least once` };
+  });
 }
 
 export interface SimulatedNetwork {

@@ -1,11 +1,12 @@
 import { dhtRulesDefault } from '@ron/svc-dht/service';
 import { type Static, Type } from 'typebox';
-import { LinkRates } from '../link-faults.ts';
+import { type LinkFaults, LinkRates } from '../link-faults.ts';
 import { mean, quantile, rounded } from '../quantiles.ts';
 import {
   type Chart,
   checkedScenario,
   createNetwork,
+  firedVerdicts,
   type ScenarioArgs,
   type ScenarioResult,
   type Verdict,
@@ -113,11 +114,12 @@ export async function runDht(file: unknown, args: ScenarioArgs): Promise<Scenari
     virtual_s: rounded(scheduler.nowMs / 1_000),
     trace_hash: scheduler.traceHash,
   };
-  return { values, verdicts: verdictsOf(scenario, values), charts: chartsOf(searches, sent) };
+  return { values, verdicts: verdictsOf(scenario, network.faults, values), charts: chartsOf(searches, sent) };
 }
 
 function verdictsOf(
   { bars, lookups, churn_per_hour, links = {} }: DhtScenario,
+  faults: LinkFaults,
   values: Record<string, number | string>,
 ) {
   const verdicts: Verdict[] = [];
@@ -133,11 +135,7 @@ function verdictsOf(
   atMost('hops_p99', bars.hops_p99);
   atMost('lookup_p95_ms', bars.lookup_p95_ms);
   atMost('lookup_p99_ms', bars.lookup_p99_ms);
-  const faults = [
-    ...(['loss', 'duplicate', 'reorder'] as const).filter((fault) => (links[fault] ?? 0) > 0),
-    ...(churn_per_hour ? (['crash', 'leave'] as const) : []),
-  ];
-  for (const fault of faults) bar(`fired_${fault}`, (value) => value > 0, 'at least once');
+  verdicts.push(...firedVerdicts(faults, links, churn_per_hour ? ['crash', 'leave'] : []));
   return verdicts;
 }
 

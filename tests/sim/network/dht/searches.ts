@@ -1,7 +1,7 @@
 import type { SimRandom } from '@ron/kernel/sim';
 import type { DhtKey } from '@ron/proto/dht';
 import { findProviders } from '@ron/svc-dht/service';
-import { quantile, rounded } from '../quantiles.ts';
+import { mean, quantile, rounded } from '../quantiles.ts';
 import type { Cluster } from './cluster.ts';
 
 /** A key and who announced it. */
@@ -48,6 +48,7 @@ export class Searches {
       lookup_p50_ms: rounded(quantile(this.firstMs, 0.5)),
       lookup_p95_ms: rounded(quantile(this.firstMs, 0.95)),
       lookup_p99_ms: rounded(quantile(this.firstMs, 0.99)),
+      asked_mean: rounded(mean(this.asked), 2),
       asked_p50: quantile(this.asked, 0.5),
       asked_p99: quantile(this.asked, 0.99),
     };

@@ -1,28 +1,22 @@
 import { createInlineWork } from '@ron/kernel/real';
-import { SimClock } from '@ron/kernel/sim';
-import { RonError } from '@ron/proto/errors';
 import type { Contact, NodeId } from '@ron/proto/network';
-import { overlayContract } from '@ron/proto/overlay';
 import {
   type AnswerCheck,
   loadAnswerCheck,
   type NodeHandlers,
-  Overlay,
+  type Overlay,
   OverlayConfig,
-  silentMeters,
 } from '@ron/svc-overlay/service';
 import { Value } from 'typebox/value';
 import type { SimulatedNetwork } from '../scenario.ts';
-import { createCheapSigner, verifyCheap } from './cheap-keys.ts';
+import { createCheapSigner } from './cheap-keys.ts';
+import { createSimOverlay, serveOverlay } from './sim-overlay.ts';
 
 export type SwimCanary = 'no-refutation' | 'no-dedupe';
 export const swimCanaries: readonly SwimCanary[] = ['no-refutation', 'no-dedupe'];
 
 export const simulatedTopic = 'news';
 const seedsCount = 3;
-const silent = () => undefined;
-const log = { debug: silent, info: silent, warn: silent, error: silent, child: () => log };
-const epochMs = Date.UTC(2026, 0, 1);
 
 export interface SwimNode {
   readonly contact: Contact;
@@ -75,7 +69,7 @@ export class SwimCluster {
 
   /** Makes a node and starts it. */
   async add(): Promise<SwimNode> {
-    const { net, random, scheduler } = this.network;
+    const { net, random } = this.network;
     const index = this.nodes.length;
     const own = random.fork(`node ${index}`);
     const blake3 = this.#blake3();
@@ -84,39 +78,23 @@ export class SwimCluster {
     const region = regions[index % regions.length]!;
     const contact = { id: signer.id, address: `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}:9700`, region };
     let handlers: NodeHandlers | undefined;
-    const endpoint = net.attach(contact, (operation, input, from) => {
-      const answer = handlers?.[operation as keyof NodeHandlers];
-      if (answer === undefined) return Promise.reject(new RonError('bad_request', 'no such operation'));
-      return answer(input as never, from);
-    });
-    const channelWith = (peer: NodeId, role: 'initiator' | 'responder') => ({
-      peer,
-      role,
-      binding: own32(peer, signer.id),
-    });
-    const overlay = new Overlay(
-      {
-        clock: new SimClock(scheduler, String(index), epochMs),
-        random: own,
-        blake3,
-        ask: endpoint.ask(overlayContract),
-        channels: {
-          dial: async ({ id }) => channelWith(id, 'initiator'),
-          accepted: (peer) => channelWith(peer, 'responder'),
-        },
-        signer,
-        verify: verifyCheap,
-        config: () => this.#config,
-        meters: { ...silentMeters, probed: (outcome) => void this.counts.probes[outcome]++ },
-        log,
-      },
-      {
-        about: { addresses: [contact.address], region, version: '0.1.0' },
-        seeds: this.nodes.slice(0, seedsCount).map((node) => node.contact),
-        topics: [simulatedTopic],
-        isAnswer: this.#isAnswer,
-      },
+    const endpoint = net.attach(
+      contact,
+      serveOverlay(() => handlers),
     );
+    const { overlay } = createSimOverlay({
+      network: this.network,
+      random: own,
+      contact,
+      signer,
+      endpoint,
+      blake3,
+      config: () => this.#config,
+      isAnswer: this.#isAnswer,
+      seeds: this.nodes.slice(0, seedsCount).map((node) => node.contact),
+      topics: [simulatedTopic],
+      meters: { probed: (outcome) => void this.counts.probes[outcome]++ },
+    });
     ({ handlers } = overlay);
     const node = { contact, overlay, endpoint, isRunning: true };
     this.#watch(overlay);
@@ -173,9 +151,4 @@ export class SwimCluster {
       return hash;
     };
   }
-}
-
-/** The same at both ends. */
-function own32(one: NodeId, other: NodeId): Uint8Array {
-  return new TextEncoder().encode([one, other].sort().join(' ')).subarray(0, 64);
 }

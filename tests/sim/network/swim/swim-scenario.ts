@@ -1,7 +1,14 @@
 import { type Static, Type } from 'typebox';
 import { LinkRates } from '../link-faults.ts';
 import { mean, quantile, rounded } from '../quantiles.ts';
-import { checkedScenario, createNetwork, type RunScenario, type ScenarioArgs, type Verdict } from '../scenario.ts';
+import {
+  checkedScenario,
+  createNetwork,
+  firedVerdicts,
+  type RunScenario,
+  type ScenarioArgs,
+  type Verdict,
+} from '../scenario.ts';
 import { type SwimCanary, SwimCluster, simulatedTopic, swimCanaries } from './swim-cluster.ts';
 
 export const SwimPlan = Type.Object(
@@ -62,6 +69,12 @@ export const runSwim: RunScenario = async (file, args) => {
   const rate = falselyDead.size / Number(values['nodes']) / hours;
   values['false_deaths_per_hour'] = rate;
   check('false deaths', rate < plan.bars.false_deaths_per_hour, `${falselyDead.size} nodes in ${hours.toFixed(2)} h`);
+  const asked = [
+    ...(plan.crashes > 0 ? (['crash'] as const) : []),
+    ...(plan.partition_ms > 0 ? (['partition'] as const) : []),
+  ];
+  verdicts.push(...firedVerdicts(network.faults, plan.links ?? {}, asked));
+  for (const [fault, count] of network.faults.fired) values[`fired_${fault}`] = count;
   values['virtual_s'] = Math.round(network.scheduler.nowMs / 1_000);
   values['events'] = network.scheduler.steps;
   values['trace_hash'] = network.scheduler.traceHash;
