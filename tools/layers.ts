@@ -39,7 +39,9 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   audit: ['kms'],
   policy: ['kms'],
   'svc-passport': ['kms', 'auth'],
+  'svc-trust': ['auth', 'audit', 'policy', 'kms'],
   transport: ['kms'],
+  macronode: ['micronode'],
   'svc-overlay': ['transport'],
   'svc-dht': ['transport'],
 };

@@ -1,5 +1,5 @@
 import { connect } from '@ron/app-sdk/node';
-import { type NodeProcess, startNodeProcess } from '../support/node-process.ts';
+import { macronodeMain, type NodeProcess, startNodeProcess } from '../support/node-process.ts';
 import { tempFolder } from '../support/temp-folder.ts';
 import { checkAccess } from './smoke/access.ts';
 import { checkAmnesia } from './smoke/amnesia.ts';
@@ -27,6 +27,11 @@ async function main(): Promise<void> {
     await using node = await startNodeProcess({ persist: folder, args });
     await checkProfile(checks, node, 'fsync', foreign.capability);
   });
+  await checks.group('A node of several processes', async () => {
+    const own = ['--folder', temp.join('m'), '--listen', '127.0.0.1:0', '--set', 'front.oap_listen=127.0.0.1:0'];
+    await using node = await startNodeProcess({ program: [macronodeMain], args: own });
+    await checkProfile(checks, node, 'fsync', foreign.capability, 'omnigate');
+  });
   await checks.group('A node that comes back', () => checkRestart(checks, folder));
   await checks.group('Nothing is written', () => checkAmnesia(checks));
   if (checks.failed > 0) process.exitCode = 1;
@@ -39,9 +44,10 @@ async function checkProfile(
   node: NodeProcess,
   durability: Target['durability'],
   foreignCapability: string,
+  listener: Target['listener'] = 'micronode',
 ): Promise<void> {
   await using client = connect({ url: node.url, capability: node.capability });
-  const target: Target = { node, client, durability };
+  const target: Target = { node, client, durability, listener };
   await checks.group('round trips', () => checkRoundTrips(checks, target));
   await checks.group('access', () => checkAccess(checks, target, foreignCapability));
   await checks.group('reading', () => checkReading(checks, target));

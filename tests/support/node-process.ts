@@ -68,6 +68,8 @@ export class StartError extends Error {
 }
 
 export const micronodeMain = join(treeRoot, 'profiles/micronode/dist/bundle/main.js');
+/** Its flags are others; it prints the same lines. */
+export const macronodeMain = join(treeRoot, 'profiles/macronode/dist/bundle/main.js');
 const observerFile = fileURLToPath(new URL('./observer.ts', import.meta.url));
 const logBytesMax = 64 * 1_024 * 1_024;
 const observeMsMax = 10_000;

@@ -1,16 +1,16 @@
 import { cp, mkdir, mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { layers } from '../layers.ts';
-import { bundleFile, isStale, sources } from './bundle.ts';
+import { bundleFiles, isStale, sources } from './bundle.ts';
 
 let root = '';
 const source = 'core/kernel/src/a.ts';
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'ron-build-'));
-  for (const folder of [...sources, 'core/kernel/src', 'profiles/micronode/dist/bundle']) {
+  for (const folder of [...sources, 'core/kernel/src', ...bundleFiles.map((file) => dirname(file))]) {
     await mkdir(join(root, folder), { recursive: true });
   }
   await writeFile(join(root, 'package-lock.json'), '{}');
@@ -26,8 +26,11 @@ test('no bundle is stale, a newer one is not, and a newer source or lock file ma
   await at('package-lock.json', 100);
   await at(source, 100);
   expect(await isStale(root)).toBe(true);
-  await writeFile(join(root, bundleFile), '');
-  await at(bundleFile, 200);
+  for (const file of bundleFiles) {
+    expect(await isStale(root)).toBe(true);
+    await writeFile(join(root, file), '');
+    await at(file, 200);
+  }
   expect(await isStale(root)).toBe(false);
   await at(source, 300);
   expect(await isStale(root)).toBe(true);
@@ -43,8 +46,10 @@ test('every layer that a profile stands on is looked at', () => {
 });
 
 test('tests and build output do not count', async () => {
-  await writeFile(join(root, bundleFile), '');
-  await at(bundleFile, 200);
+  for (const file of bundleFiles) {
+    await writeFile(join(root, file), '');
+    await at(file, 200);
+  }
   await at('package-lock.json', 100);
   await at(source, 100);
   await cp(join(root, source), join(root, 'core/kernel/src/a.test.ts'));

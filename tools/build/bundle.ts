@@ -2,9 +2,19 @@ import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-const entry = 'profiles/micronode/src/main.ts';
-const outputFolder = 'profiles/micronode/dist/bundle';
-export const bundleFile = `${outputFolder}/main.js`;
+interface Profile {
+  readonly folder: string;
+  /** By the name of the file in the bundle. */
+  readonly entries: Readonly<Record<string, string>>;
+}
+
+const profiles: readonly Profile[] = [
+  { folder: 'profiles/micronode', entries: { main: 'src/main.ts' } },
+  // The launcher, and what it starts: each process loads its own part.
+  { folder: 'profiles/macronode', entries: { main: 'src/main.ts', process: 'src/process/main.ts' } },
+];
+/** Newer than the sources only when all of them are. */
+export const bundleFiles = profiles.map(({ folder }) => `${folder}/dist/bundle/main.js`);
 
 /** Folders whose code can end up in a bundle. */
 export const sources: readonly string[] = ['protocol', 'core', 'trust', 'net', 'data', 'front', 'profiles'];
@@ -19,12 +29,17 @@ const external = [
   'prom-client',
 ];
 
-/** Takes the place of the old one when it is whole: who starts a node meanwhile finds a bundle. */
 export async function buildBundle(root: string): Promise<void> {
-  const fresh = `${outputFolder}.${process.pid}`;
+  for (const profile of profiles) await buildProfile(root, profile);
+}
+
+/** Takes the place of the old one when it is whole: who starts a node meanwhile finds a bundle. */
+async function buildProfile(root: string, { folder, entries }: Profile): Promise<void> {
+  const output = `${folder}/dist/bundle`;
+  const fresh = `${output}.${process.pid}`;
   await build({
     absWorkingDir: root,
-    entryPoints: [entry],
+    entryPoints: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, `${folder}/${path}`])),
     outdir: fresh,
     bundle: true,
     splitting: true,
@@ -39,15 +54,19 @@ export async function buildBundle(root: string): Promise<void> {
       js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
     },
   });
-  await rm(join(root, outputFolder), { recursive: true, force: true });
-  await rename(join(root, fresh), join(root, outputFolder));
+  await rm(join(root, output), { recursive: true, force: true });
+  await rename(join(root, fresh), join(root, output));
 }
 
-/** True when there is no bundle, or a source or the lock file is newer than it. */
+/** True when a bundle is missing, or a source or the lock file is newer than it. */
 export async function isStale(root: string): Promise<boolean> {
-  const built = await stat(join(root, bundleFile)).catch(() => undefined);
-  if (built === undefined) return true;
-  const newer = async (path: string) => (await stat(join(root, path))).mtimeMs > built.mtimeMs;
+  let builtMs = Number.POSITIVE_INFINITY;
+  for (const file of bundleFiles) {
+    const built = await stat(join(root, file)).catch(() => undefined);
+    if (built === undefined) return true;
+    builtMs = Math.min(builtMs, built.mtimeMs);
+  }
+  const newer = async (path: string) => (await stat(join(root, path))).mtimeMs > builtMs;
   if (await newer('package-lock.json')) return true;
   for (const folder of sources) {
     for (const path of await readdir(join(root, folder), { recursive: true })) {

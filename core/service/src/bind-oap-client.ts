@@ -1,15 +1,12 @@
 import type { Env, NetAddress } from '@ron/kernel';
-import { parseTenant } from '@ron/naming';
-import { createOapClient, limits, type OapClient } from '@ron/oap';
-import type { Contract, Peer, PeerOptions } from '@ron/proto/contract';
+import { createOapClient, limits, type OapCall, type OapClient, type OapReply } from '@ron/oap';
+import type { Contract, Peer } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
-import { corrIdOf } from './corr-id.ts';
+import { oapPeer, type PeerIdentity } from './oap-peer.ts';
 
-export interface OapPeerOptions {
+export interface OapPeerOptions extends PeerIdentity {
   readonly env: Env;
   readonly address: NetAddress;
-  /** The capability of this process for the contract that it calls; asked for on each call, so that it can be renewed. */
-  readonly capability: () => Uint8Array | undefined;
   readonly agent?: string;
 }
 
@@ -27,18 +24,7 @@ export class OapLink implements AsyncDisposable {
 
   /** A typed peer of a contract that is served at the other end. */
   peer<C extends Contract>(contract: C): Peer<C> {
-    const peer: Record<string, (input: unknown, options?: PeerOptions) => Promise<unknown>> = {};
-    for (const [operation, { body, limits: own }] of Object.entries(contract.operations)) {
-      const takes = body === 'in' || body === 'both';
-      // The callee's own limit: a callee that does not keep it, or does not answer at all, must not hold its callers.
-      const timeoutMs = own?.timeoutMs ?? (takes ? Number.POSITIVE_INFINITY : limits.controlRequestTimeoutMs);
-      const sends = body === 'out' || body === 'both';
-      peer[operation] = async (input, options = {}) => {
-        const reply = await this.#call(contract.app, operation, timeoutMs, input, options);
-        return sends ? { output: reply.output, body: reply.body } : reply.output;
-      };
-    }
-    return peer as unknown as Peer<C>;
+    return oapPeer(contract, this.#options, (call) => this.#call(call));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -48,27 +34,14 @@ export class OapLink implements AsyncDisposable {
     await client?.closed;
   }
 
-  async #call(app: number, operation: string, ownTimeoutMs: number, input: unknown, options: PeerOptions) {
-    const { env, capability } = this.#options;
-    const { context } = options;
+  async #call(call: OapCall): Promise<OapReply> {
+    const { clock } = this.#options.env;
+    const startMs = clock.monotonicMs();
     const client = await this.#connected();
-    const leftMs = (context?.deadlineMs ?? Number.POSITIVE_INFINITY) - env.clock.monotonicMs();
-    if (leftMs <= 0) throw new RonError('deadline_exceeded', 'the call did not finish in time');
-    const timeoutMs = Math.min(leftMs, ownTimeoutMs);
-    return client.call({
-      app,
-      operation,
-      input,
-      body: options.body,
-      bodyBytes: options.bodyBytes,
-      capability: capability(),
-      tenant: context === undefined || context.tenant === '' ? undefined : parseTenant(context.tenant),
-      corrId: context?.corrId ?? corrIdOf(undefined, env),
-      timeoutMs: Number.isFinite(timeoutMs) ? timeoutMs : undefined,
-      traceparent: context?.traceparent,
-      idempotencyKey: options.idempotencyKey,
-      signal: context?.signal,
-    });
+    if (call.timeoutMs === undefined) return client.call(call);
+    const timeoutMs = call.timeoutMs - (clock.monotonicMs() - startMs);
+    if (timeoutMs <= 0) throw new RonError('deadline_exceeded', 'the call did not finish in time');
+    return client.call({ ...call, timeoutMs });
   }
 
   /** All who find the connection gone share one new one. */

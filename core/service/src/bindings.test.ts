@@ -6,6 +6,7 @@ import { OapLink } from './bind-oap-client.ts';
 import { bindOapServer } from './bind-oap-server.ts';
 import { readWhole } from './bodies.ts';
 import type { HostedService } from './host.ts';
+import { OapPool } from './oap-pool.ts';
 import { echoContract, principal, startEcho, testHost } from './testing/echo-service.ts';
 
 type EchoPeer = Peer<typeof echoContract>;
@@ -26,22 +27,25 @@ const bindings: readonly [string, (stack: AsyncDisposableStack) => Promise<EchoP
       );
     },
   ],
-  ['oap over tcp', (stack) => overOap(stack, { kind: 'tcp', host: '127.0.0.1', port: 0 })],
+  ['oap over tcp', (stack) => overOap(stack, OapLink)],
+  ['oap over several connections', (stack) => overOap(stack, OapPool)],
 ];
 
-async function overOap(stack: AsyncDisposableStack, address: NetAddress): Promise<EchoPeer> {
+const loopback: NetAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
+
+async function overOap(stack: AsyncDisposableStack, Link: typeof OapLink | typeof OapPool): Promise<EchoPeer> {
   const host = testHost();
   const service: HostedService = stack.use(await startEcho(host));
   const listener = stack.use(
     await bindOapServer({
       ...host,
-      address,
+      address: loopback,
       dispatchers: [service.dispatcher],
       identity: { server_version: '0', node_id: 'test', transports: ['tcp'], revocation_seq: 0 },
     }),
   );
   const capability = new TextEncoder().encode('all');
-  const link = stack.use(new OapLink({ env: host.env, address: listener.address, capability: () => capability }));
+  const link = stack.use(new Link({ env: host.env, address: listener.address, capability: () => capability }));
   return link.peer(echoContract);
 }
 

@@ -161,7 +161,7 @@ export class OapServerConnection {
       timeoutMs: header.deadline_ms,
       idempotencyKey: header.idempotency_key,
       receipt: header.receipt,
-      tenant: opened.tenant.every((byte) => byte === 0) ? undefined : formatTenant(opened.tenant),
+      tenant: tenantOf(opened),
       remote: this.#remoteOf(header.remote),
     };
     return { dispatcher, incoming };
@@ -274,6 +274,10 @@ function credentialOf({ app, capability, header: { op, proof } }: OpenedStream):
   if (capability.byteLength === 0) return {};
   const token = capability.slice();
   return proof === undefined ? { token } : { token, proof, request: `${app}/${op}` };
+}
+
+function tenantOf({ header, tenant }: OpenedStream): string | undefined {
+  return header.tenant ?? (tenant.every((byte) => byte === 0) ? undefined : formatTenant(tenant));
 }
 
 function left(): RonError {

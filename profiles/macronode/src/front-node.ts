@@ -1,5 +1,4 @@
 import {
-  type Config,
   createBus,
   createMetrics,
   type Env,
@@ -29,18 +28,22 @@ import {
   uuidV7,
 } from '@ron/service';
 import { parseBackend } from './address.ts';
-import type { OmnigateTables } from './omnigate-config.ts';
+import type { FrontConfig } from './omnigate-config.ts';
 import { version } from './version.ts';
 
 export interface FrontNodeOptions {
   readonly env: Env;
-  readonly config: Config<OmnigateTables>;
+  readonly config: FrontConfig;
   readonly log: Log;
   /** Where the lines of the access log go; `log` by default. */
   readonly accessLog?: Log;
   readonly metrics?: Metrics;
+  /** In place of `front.backends`. */
+  readonly backends?: readonly string[];
   /** HTTP is then TLS, with HTTP/2 and HTTP/1.1 on one port. */
   readonly tls?: TlsIdentity;
+  /** Further conditions of readiness: what else of the cluster must be there. */
+  readonly moreGates?: () => readonly Gate[];
 }
 
 /**
@@ -70,7 +73,7 @@ export async function startFrontNode({ env, config, log, tls, ...options }: Fron
       config: config.table('omnigate'),
       log,
       metrics,
-      backends: settings.backends.map(parseBackend),
+      backends: (options.backends ?? settings.backends ?? []).map(parseBackend),
     }),
   );
   const hosted = stack.use(
@@ -93,6 +96,7 @@ export async function startFrontNode({ env, config, log, tls, ...options }: Fron
   const gates = (): readonly Gate[] => [
     stopping ? { gate: 'node', ok: false, reason: 'the node is stopping' } : { gate: 'node', ok: true },
     ...hosted.gates(),
+    ...(options.moreGates?.() ?? []),
   ];
   const listeners: Listener[] = [];
   stack.defer(async () => {
@@ -123,7 +127,7 @@ export async function startFrontNode({ env, config, log, tls, ...options }: Fron
 
 interface ListenParts {
   readonly env: Env;
-  readonly config: Config<OmnigateTables>;
+  readonly config: FrontConfig;
   readonly log: Log;
   readonly accessLog: Log | undefined;
   readonly metrics: Metrics;

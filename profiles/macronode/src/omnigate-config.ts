@@ -1,16 +1,18 @@
+import type { Reads } from '@ron/micronode/config';
 import { OmnigateConfig } from '@ron/omnigate/service';
 import { serverFields } from '@ron/service';
 import { type Static, Type } from 'typebox';
 
 const strict = { additionalProperties: false } as const;
-const address = '^(unix:.+|(\\[[0-9A-Fa-f:.%]+\\]|[^:\\[\\]]+):[0-9]{1,5})$';
+/** Of what listens: host:port, or unix:<path>. */
+export const addressPattern = '^(unix:.+|(\\[[0-9A-Fa-f:.%]+\\]|[^:\\[\\]]+):[0-9]{1,5})$';
 
 /** Table `front`: the process itself. Changes need a restart. */
 export const FrontServerConfig = Type.Object(
   {
     listen: Type.String({
       default: '127.0.0.1:9700',
-      pattern: address,
+      pattern: addressPattern,
       description: 'host:port of HTTP; without a certificate a loopback address, port 0 for any free one',
     }),
     allow_remote: Type.Boolean({
@@ -22,10 +24,10 @@ export const FrontServerConfig = Type.Object(
     tls_key: Type.String({ default: '', description: 'file of its private key, PEM, for its owner only' }),
     oap_listen: Type.String({
       default: '',
-      pattern: `^$|${address}`,
+      pattern: `^$|${addressPattern}`,
       description: 'host:port on loopback, or unix:<path>, of OAP/1; empty: none',
     }),
-    backends: Type.Array(Type.String({ pattern: `^([A-Za-z0-9][A-Za-z0-9._-]{0,63}=)?${address.slice(1)}` }), {
+    backends: Type.Array(Type.String({ pattern: `^([A-Za-z0-9][A-Za-z0-9._-]{0,63}=)?${addressPattern.slice(1)}` }), {
       default: [],
       maxItems: 64,
       description: 'OAP addresses of the gateways, as "host:port", "unix:<path>" or "name=host:port"',
@@ -50,3 +52,10 @@ export type FrontServerConfig = Static<typeof FrontServerConfig>;
 /** Every table of the file that `ron omnigate --config` takes. */
 export const omnigateTables = { front: FrontServerConfig, omnigate: OmnigateConfig } as const;
 export type OmnigateTables = typeof omnigateTables;
+
+/** What a front reads, whatever else the configuration has. */
+export type FrontConfig = { readonly version: number } & Reads<
+  'front',
+  Omit<FrontServerConfig, 'backends'> & Partial<FrontServerConfig>
+> &
+  Reads<'omnigate', OmnigateConfig>;

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { createConfig, createMetrics, type NetAddress, reloadConfig, type TlsIdentity } from '@ron/kernel';
+import { createConfig, createMetrics, type NetAddress, reloadConfig } from '@ron/kernel';
 import { createLog, createRealEnv, measureProcess, watchConfigFile } from '@ron/kernel/real';
-import { type CertificateFiles, certificateFiles, renewFrom, watchCertificate } from './certificate.ts';
+import { certificateFiles, renewFrom, watchCertificate } from './certificate.ts';
 import { type FrontNode, startFrontNode } from './front-node.ts';
 import { omnigateTables } from './omnigate-config.ts';
+import { readIdentity } from './read-identity.ts';
 
 export { type FrontNode, type FrontNodeOptions, startFrontNode } from './front-node.ts';
 export { FrontServerConfig, type OmnigateTables, omnigateTables } from './omnigate-config.ts';
@@ -72,9 +73,4 @@ export async function startOmnigate({ configFile, environment, flags }: Omnigate
     reload,
     close: () => running.disposeAsync(),
   };
-}
-
-async function readIdentity({ chain, key }: CertificateFiles): Promise<TlsIdentity> {
-  const [certificateChainPem, keyPem] = await Promise.all([readFile(chain, 'utf8'), readFile(key, 'utf8')]);
-  return { certificateChainPem, keyPem };
 }

@@ -1,11 +1,12 @@
-import type { Config, Env, LoadMeter, Log, Metrics } from '@ron/kernel';
+import type { Env, LoadMeter, Log, Metrics } from '@ron/kernel';
 import { createPressure, type Pressure } from '@ron/service';
-import type { MicronodeTables } from './config.ts';
+import type { GatewayConfig } from '@ron/svc-gateway/service';
+import type { Reads, ServerConfig } from './config.ts';
 
 interface CapacityParts {
   readonly env: Env;
   readonly log: Log;
-  readonly config: Config<MicronodeTables>;
+  readonly config: Reads<'server', Pick<ServerConfig, 'inflight_max'>> & Reads<'gateway', GatewayConfig>;
   readonly metrics: Metrics;
   readonly load?: LoadMeter;
 }

@@ -1,6 +1,6 @@
 import { AuditConfig } from '@ron/audit/service';
 import { KmsConfig } from '@ron/kms/service';
-import { serverFields } from '@ron/service';
+import { type LiveConfig, serverFields } from '@ron/service';
 import { DhtConfig } from '@ron/svc-dht/service';
 import { EdgeConfig } from '@ron/svc-edge/service';
 import { GatewayConfig } from '@ron/svc-gateway/service';
@@ -192,3 +192,8 @@ export const micronodeTables = {
   dht: DhtConfig,
 } as const;
 export type MicronodeTables = typeof micronodeTables;
+
+/** A configuration that has this table, whatever else it has: what a part needs that several profiles are made of. */
+export interface Reads<K extends string, V> {
+  table(name: K): LiveConfig<V>;
+}

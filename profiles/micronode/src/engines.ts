@@ -12,7 +12,7 @@ import {
   openJournalMailboxes,
 } from '@ron/svc-mailbox/service';
 import { type BlobEngine, createRamEngine, type EngineEvents, openDiskEngine } from '@ron/svc-storage/service';
-import type { MicronodeTables } from './config.ts';
+import type { DiskConfig, MemoryConfig, MicronodeTables, Reads, ServerConfig } from './config.ts';
 import { underPolicy } from './policy-overlay.ts';
 import { createRamTrust, openDiskTrust, type TrustEngines } from './trust-engines.ts';
 
@@ -28,6 +28,15 @@ export interface Engines {
   readonly limitMailboxesBy: (policy: PolicyEngine) => void;
 }
 
+/** Where engines are opened: `memory` loses everything with the process. */
+export interface EnginePlace {
+  readonly env: Env;
+  readonly log: Log;
+  readonly durability: 'memory' | 'fsync';
+}
+
+type Budgets = Reads<'memory', MemoryConfig> & Reads<'disk', DiskConfig>;
+
 /** `lmdbFolder`: the absolute path of the names, because their engine opens its own files. Undefined: all in RAM. */
 export async function openEngines(
   env: Env,
@@ -35,31 +44,39 @@ export async function openEngines(
   log: Log,
   lmdbFolder: string | undefined,
 ): Promise<Engines> {
-  const events: EngineEvents = {
-    onCorrupt: (address, detail) => log.error({ address, detail }, 'stored bytes failed verification: quarantined'),
-    onDamage: (detail) => log.error({ detail }, 'stored bytes were damaged: a change of an object may be lost'),
-  };
+  const place: EnginePlace = { env, log, durability: lmdbFolder === undefined ? 'memory' : 'fsync' };
   let mailboxTable: LiveConfig<MailboxConfig> = config.table('mailbox');
   const mailboxConfig = () => mailboxTable.current();
   const limitMailboxesBy = (policy: PolicyEngine): void => {
     mailboxTable = underPolicy(config.table('mailbox'), policy);
   };
-  if (lmdbFolder === undefined) {
-    const { blob_bytes_max, mailbox_bytes_max } = config.table('memory').current();
-    return {
-      blobs: createRamEngine({ env, config: { bytesMax: blob_bytes_max }, events }),
-      names: createRamNames(),
-      mailboxes: createRamMailboxes({ env, config: mailboxConfig, bytesMax: mailbox_bytes_max }),
-      trust: await createRamTrust(env, config, createRamKms(env)),
-      quotas: undefined,
-      limitMailboxesBy,
-    };
+  // The keystore locks the data folder's part first: a second process on the same folder fails here, before it touches bytes.
+  const trust = await openTrust(place, config);
+  const blobs = await openBlobs(place, config);
+  const mailboxes = await openMailboxes(place, config, mailboxConfig);
+  const names = await openNames(place, config, lmdbFolder);
+  return { blobs, names, mailboxes, trust, quotas: await openQuotas(place), limitMailboxesBy };
+}
+
+export async function openTrust(
+  { env, log, durability }: EnginePlace,
+  config: Budgets & Reads<'server', Pick<ServerConfig, 'audit_origin'>>,
+): Promise<TrustEngines> {
+  if (durability === 'memory') return createRamTrust(env, config, createRamKms(env));
+  const kms = await openFileKms({ env, path: 'keys/keystore.age', identityPath: 'keys/identity.txt' });
+  return openDiskTrust(env, config, log, kms);
+}
+
+export async function openBlobs({ env, log, durability }: EnginePlace, config: Budgets): Promise<BlobEngine> {
+  const events: EngineEvents = {
+    onCorrupt: (address, detail) => log.error({ address, detail }, 'stored bytes failed verification: quarantined'),
+    onDamage: (detail) => log.error({ detail }, 'stored bytes were damaged: a change of an object may be lost'),
+  };
+  if (durability === 'memory') {
+    return createRamEngine({ env, config: { bytesMax: config.table('memory').current().blob_bytes_max }, events });
   }
   const disk = config.table('disk').current();
-  // The keystore locks the data folder's part first: a second process on the same folder fails here, before it touches bytes.
-  const kms = await openFileKms({ env, path: 'keys/keystore.age', identityPath: 'keys/identity.txt' });
-  const trust = await openDiskTrust(env, config, log, kms);
-  const blobs = await openDiskEngine({
+  return openDiskEngine({
     env,
     folder: 'blobs',
     config: {
@@ -70,25 +87,49 @@ export async function openEngines(
     },
     events,
   });
-  const mailboxes = await openJournalMailboxes({
+}
+
+export async function openMailboxes(
+  { env, log, durability }: EnginePlace,
+  config: Budgets,
+  mailboxConfig: () => MailboxConfig,
+): Promise<MailboxEngine> {
+  if (durability === 'memory') {
+    const bytesMax = config.table('memory').current().mailbox_bytes_max;
+    return createRamMailboxes({ env, config: mailboxConfig, bytesMax });
+  }
+  return openJournalMailboxes({
     env,
     folder: 'mailboxes',
     config: mailboxConfig,
-    bytesMax: disk.mailbox_bytes_max,
+    bytesMax: config.table('disk').current().mailbox_bytes_max,
     onDamage: (detail) => log.error({ detail }, 'the mailbox log failed or was damaged'),
   });
-  const names = await openLmdbNames({
-    folder: lmdbFolder,
+}
+
+/** `folder`: as `lmdbFolder` of `openEngines`. */
+export async function openNames(
+  { env }: Pick<EnginePlace, 'env'>,
+  config: Budgets,
+  folder: string | undefined,
+): Promise<NameEngine> {
+  if (folder === undefined) return createRamNames();
+  return openLmdbNames({
+    folder,
     files: { disk: env.disk, folder: 'names' },
     work: env.work,
     freeBytes: () => env.disk.freeBytes(),
-    reserveBytes: disk.reserve_bytes,
+    reserveBytes: config.table('disk').current().reserve_bytes,
   });
-  const quotas = await openTable<QuotaRow>({
+}
+
+/** Undefined in RAM: what callers have used up begins anew with each start. */
+export async function openQuotas({ env, log, durability }: EnginePlace): Promise<Table<QuotaRow> | undefined> {
+  if (durability === 'memory') return undefined;
+  return openTable<QuotaRow>({
     env,
     folder: 'quotas',
     entriesMax: quotaRowsMax,
     onDamage: (detail) => log.error({ detail }, 'the log of quotas failed or was damaged'),
   });
-  return { blobs, names, mailboxes, trust, quotas, limitMailboxesBy };
 }

@@ -1,15 +1,14 @@
-import type { Config } from '@ron/kernel';
 import { limits } from '@ron/oap';
-import { limitOf, lowered, type PolicyDocument, type PolicyEngine } from '@ron/policy';
+import { limitOf, lowered, type PolicyDocument, type PolicyInForce } from '@ron/policy';
 import type { LiveConfig } from '@ron/service';
-import type { Rates, RatesOf } from '@ron/svc-gateway/service';
-import type { MicronodeTables } from './config.ts';
+import type { GatewayConfig, Rates, RatesOf } from '@ron/svc-gateway/service';
+import type { Reads } from './config.ts';
 
 /**
  * A table of the configuration as the policy in force leaves it: limits lowered, and what strangers may read replaced
  * where the document says so. A new document holds from the next request on.
  */
-export function underPolicy<T extends object>(table: LiveConfig<T>, policy: PolicyEngine): LiveConfig<T> {
+export function underPolicy<T extends object>(table: LiveConfig<T>, policy: PolicyInForce): LiveConfig<T> {
   let of:
     | { readonly table: Readonly<T>; readonly document: PolicyDocument | undefined; readonly result: T }
     | undefined;
@@ -38,7 +37,7 @@ function withPrefixes<T extends object>(table: T, document: PolicyDocument | und
 }
 
 /** Tenants that the document names have rates of their own; at most a thousand, so each is worked out once. */
-export function ratesUnderPolicy(config: Config<MicronodeTables>, policy: PolicyEngine): RatesOf {
+export function ratesUnderPolicy(config: Reads<'gateway', GatewayConfig>, policy: PolicyInForce): RatesOf {
   let of: { readonly table: Rates; readonly document: PolicyDocument } | undefined;
   const known = new Map<string, Rates>();
   return (tenant, all) => {
@@ -57,6 +56,6 @@ export function ratesUnderPolicy(config: Config<MicronodeTables>, policy: Policy
 }
 
 /** Bytes of one request's JSON. */
-export function controlBytesUnderPolicy(policy: PolicyEngine): number {
+export function controlBytesUnderPolicy(policy: PolicyInForce): number {
   return Math.min(limits.controlBodyBytesMax, limitOf(policy.current()?.document, 'control_bytes_max'));
 }

@@ -18,7 +18,12 @@ const keystoreAdvice: Readonly<Partial<Record<KeystoreRefusal, string>>> = {
 };
 
 /** What a person reads when a node does not start. */
-export function startFailure(error: unknown): Failure {
+export function startFailure(error: unknown, profile = 'micronode'): Failure {
+  const { text, exitCode } = failureOf(error);
+  return { text: `${profile} cannot start: ${text}`, exitCode };
+}
+
+function failureOf(error: unknown): Failure {
   const message = error instanceof Error ? error.message : String(error);
   const code = (error as { code?: unknown } | undefined)?.code;
   if (code === 'EADDRINUSE') {
@@ -75,5 +80,5 @@ function placeOf(error: Error): string {
 }
 
 function failure(what: string, why: string, next: string, exitCode: number): Failure {
-  return { text: `micronode cannot start: ${what}\n  why: ${why}\n  try: ${next}\n`, exitCode };
+  return { text: `${what}\n  why: ${why}\n  try: ${next}\n`, exitCode };
 }

@@ -1,13 +1,15 @@
 import { type AuditLog, createRamAuditLog, openDiskAuditLog } from '@ron/audit';
 import type { CosignedRecord } from '@ron/audit/service';
 import { createRamTable, openTable, type Table, type TableLimits } from '@ron/journal';
-import type { Config, Env, Log } from '@ron/kernel';
+import type { Env, Log } from '@ron/kernel';
 import type { Kms } from '@ron/kms';
 import { type PolicyRow, policyRowsMax } from '@ron/policy';
 import { type PassportValue, passportTableLimits } from '@ron/svc-passport/service';
 import { type RegistryRow, registryTableLimits } from '@ron/svc-registry/service';
-import type { MicronodeTables } from './config.ts';
+import type { DiskConfig, MemoryConfig, Reads, ServerConfig } from './config.ts';
 import { nodeIdOf } from './node-identity.ts';
+
+type Origin = Reads<'server', Pick<ServerConfig, 'audit_origin'>>;
 
 /** Where the trust plane keeps its state; the keystore comes first, because the others sign with it. */
 export interface TrustEngines {
@@ -27,7 +29,11 @@ const policyLimits: TableLimits = { entriesMax: policyRowsMax };
 /** Other logs that this node is a witness of, and its own. */
 const cosignedLimits: TableLimits = { entriesMax: 1_001 };
 
-export async function createRamTrust(env: Env, config: Config<MicronodeTables>, kms: Kms): Promise<TrustEngines> {
+export async function createRamTrust(
+  env: Env,
+  config: Origin & Reads<'memory', MemoryConfig>,
+  kms: Kms,
+): Promise<TrustEngines> {
   const { audit_entries_max, audit_bytes_max } = config.table('memory').current();
   return {
     kms,
@@ -49,7 +55,7 @@ export async function createRamTrust(env: Env, config: Config<MicronodeTables>, 
 /** Each part in a folder of its own below the data folder. What was opened is closed again when a later part fails. */
 export async function openDiskTrust(
   env: Env,
-  config: Config<MicronodeTables>,
+  config: Origin & Reads<'disk', DiskConfig>,
   log: Log,
   kms: Kms,
 ): Promise<TrustEngines> {
@@ -87,7 +93,7 @@ export async function openDiskTrust(
 }
 
 /** A log's name never changes, so it comes from the node's key unless the operator gives one. */
-async function originOf(env: Env, config: Config<MicronodeTables>, kms: Kms): Promise<string> {
+async function originOf(env: Env, config: Origin, kms: Kms): Promise<string> {
   const { audit_origin } = config.table('server').current();
   if (audit_origin !== '') return audit_origin;
   return `ron.node/${(await nodeIdOf(kms, env.work)).slice('b3:'.length, 'b3:'.length + 32)}`;

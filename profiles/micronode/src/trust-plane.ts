@@ -9,18 +9,21 @@ import {
   type RevocationSource,
   Strangers,
 } from '@ron/auth';
-import type { Config, Env, Log, Metrics } from '@ron/kernel';
+import type { Env, Log, Metrics } from '@ron/kernel';
 import { openPolicyEngine, type PolicyEngine, type PolicySigner } from '@ron/policy';
 import type { Right } from '@ron/proto/capability';
+import type { GatewayConfig } from '@ron/svc-gateway/service';
 import { openPassportStore, type PassportStore } from '@ron/svc-passport/service';
 import { createGenesis, createNodeSigner, type RegistryEngines } from '@ron/svc-registry/service';
-import type { MicronodeTables } from './config.ts';
+import type { PolicyRootsConfig, Reads, ServerConfig } from './config.ts';
 import { underPolicy } from './policy-overlay.ts';
 import type { TrustEngines } from './trust-engines.ts';
 
+type Roots = Reads<'policy', PolicyRootsConfig>;
+
 export interface TrustPlaneOptions {
   readonly env: Env;
-  readonly config: Config<MicronodeTables>;
+  readonly config: Reads<'server', Pick<ServerConfig, 'audience'>> & Reads<'gateway', GatewayConfig> & Roots;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly engines: TrustEngines;
@@ -117,7 +120,7 @@ async function registryEngines({
   return { table: registry, roots: { signers, threshold: 1 }, genesis, nodeSigner, audit };
 }
 
-function policyRoots(config: Config<MicronodeTables>): {
+function policyRoots(config: Roots): {
   readonly rootSigners: readonly PolicySigner[];
   readonly rootThreshold?: number;
 } {

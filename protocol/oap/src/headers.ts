@@ -20,6 +20,8 @@ export interface RequestHeader {
   readonly receipt?: true;
   /** Length of the body that follows, when the caller knows it. A hint for early refusal. */
   readonly body_bytes?: number;
+  /** The tenant that the call is for, where its name is not 16 bytes; over `tenant_id`. 1–128 characters. */
+  readonly tenant?: string;
   /** The address of whoever the caller speaks for. An acceptor reads it only from peers that it was told to trust. */
   readonly remote?: string;
 }
@@ -51,6 +53,7 @@ const idempotencyPattern = /^[\x21-\x7e]{1,128}$/;
 const proofPattern = /^[\x21-\x7e]{1,512}$/;
 const receiptPattern = /^[\x21-\x7e]{1,12288}$/;
 const remotePattern = /^(unix|[0-9A-Fa-f:.]{2,45})$/;
+const tenantPattern = /^.{1,128}$/su;
 const objectPattern = /^b3:[0-9a-f]{64}$/;
 
 type FieldCheck = (value: JsonValue) => boolean;
@@ -70,6 +73,7 @@ const requestChecks = new Map<string, FieldCheck>([
   ['proof', matches(proofPattern)],
   ['receipt', (value) => value === true],
   ['body_bytes', isCount],
+  ['tenant', matches(tenantPattern)],
   ['remote', matches(remotePattern)],
 ]);
 const answerChecks = new Map<string, FieldCheck>([

@@ -23,7 +23,7 @@ export async function checkAccess(checks: Checks, target: Target, foreignCapabil
     for (const [path, part] of [
       ['/healthz', '"ok":true'],
       ['/readyz', '"ready":true'],
-      ['/version', 'micronode'],
+      ['/version', target.listener],
       ['/metrics', 'requests_total{service="gateway"'],
       ['/openapi.json', '"openapi":"3.1.0"'],
     ] as const) {

@@ -8,6 +8,8 @@ export interface Target {
   /** The owner's. */
   readonly client: RonClient;
   readonly durability: 'memory' | 'fsync';
+  /** What answers HTTP, as `/version` names it. */
+  readonly listener: 'micronode' | 'omnigate';
 }
 
 /** A plain HTTP request with the owner's capability. */

@@ -1,6 +1,6 @@
 import { rightsAllow } from '@ron/cap';
-import type { Authority } from './authority.ts';
 import type { Caller } from './principal.ts';
+import type { Verifier } from './verifier.ts';
 
 export interface Credential {
   /** As presented. Absent: the caller has no capability. */
@@ -23,7 +23,7 @@ export interface Authenticator {
 }
 
 export interface AuthenticatorOptions {
-  readonly authority: Authority;
+  readonly authority: Pick<Verifier, 'verify'>;
   /** Resources that everybody may read without a capability: `n/docs/`, `o/`. Read anew for each request. */
   readonly publicPrefixes: () => readonly string[];
   /** The revocation follower of a node that is fed by another: absent where revocations are made in this process. */

@@ -10,12 +10,14 @@ export {
   createAuthority,
   type Issued,
   type MintRequest,
-  type Presentation,
-  type RefusalReason,
 } from './authority.ts';
 export { attenuateBiscuit } from './biscuit-token.ts';
+export type { ChainExaminer, ListedChains } from './chain-examiner.ts';
+export type { Examined } from './chains.ts';
 export { type Caller, servicePrincipal, type VerifiedPrincipal } from './principal.ts';
+export { mintWithProcessKey, type ProcessKey, processKeyExaminer } from './process-key.ts';
 export { noncesMax } from './proof-check.ts';
+export { createRemoteExaminer, type RemoteExaminerOptions, type UsableKeys } from './remote-examiner.ts';
 export { applyRevocation, createRevocationList, type RevocationList, revocationsMax } from './revocation.ts';
 export {
   createRevocationFollower,
@@ -28,3 +30,10 @@ export {
 } from './revocation-follower.ts';
 export { rootKeyPurpose } from './root-keys.ts';
 export { Strangers } from './strangers.ts';
+export {
+  createVerifier,
+  type Presentation,
+  type RefusalReason,
+  type Verifier,
+  type VerifierOptions,
+} from './verifier.ts';

@@ -42,6 +42,11 @@ export class RootKeys {
     return this.#keys().get(kid)?.scheme === scheme;
   }
 
+  /** All of them, of both schemes. */
+  usable(): readonly { readonly scheme: Scheme; readonly kid: string }[] {
+    return [...this.#keys()].map(([kid, { scheme }]) => ({ scheme, kid }));
+  }
+
   /** The first tag of a chain; of a key that is not usable the same work with another, and a wrong tag. */
   mac(kid: string, message: Uint8Array): Uint8Array {
     if (this.isUsable('hmac', kid)) return this.#kms.mac(kid, message);

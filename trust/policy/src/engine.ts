@@ -71,7 +71,15 @@ export async function openPolicyEngine(options: PolicyEngineOptions): Promise<Po
   return engine;
 }
 
-export class PolicyEngine implements AsyncDisposable {
+/** What limits and rules are taken from. */
+export interface PolicyInForce {
+  readonly stage: PolicyStage;
+  current(): ActivePolicy | undefined;
+  /** Called at once after each change. A listener does not throw. */
+  onChange(listener: (active: ActivePolicy) => void): Disposable;
+}
+
+export class PolicyEngine implements PolicyInForce, AsyncDisposable {
   readonly #options: PolicyEngineOptions;
   readonly #verify: VerifySignature;
   readonly #verdicts: Verdicts;

@@ -19,8 +19,9 @@ export {
   policyType,
   type RateQuota,
 } from './document.ts';
-export { openPolicyEngine, type PolicyEngine, type PolicyEngineOptions } from './engine.ts';
+export { openPolicyEngine, type PolicyEngine, type PolicyEngineOptions, type PolicyInForce } from './engine.ts';
 export type { Explanation } from './explanation.ts';
+export { type FollowedDocument, FollowedPolicy } from './followed-policy.ts';
 export { type LimitField, limitOf, lowered } from './limits.ts';
 export { parsePolicyToml } from './policy-toml.ts';
 export { type ProposalState, proposalTtlMs } from './proposals.ts';

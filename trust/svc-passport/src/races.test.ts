@@ -38,6 +38,7 @@ async function start(race: Race): Promise<{ node: TestNode; admin: Passport; fir
     issue: (request) => late(race, 'sign', () => authority.issue(request)),
     verify: (token, caller) => authority.verify(token, caller),
     revocations: authority.revocations,
+    chains: authority.chains,
   });
   const node = await startNode({ env, table, through: slowly });
   const admin = await node.admin();

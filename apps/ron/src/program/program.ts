@@ -10,6 +10,7 @@ import { addMailboxCommands } from './mailbox-commands.ts';
 import { addNameCommands } from './name-commands.ts';
 import { addNodeCommands } from './node-commands.ts';
 import { addPassportCommands } from './passport-commands.ts';
+import { addProcessCommands } from './process-commands.ts';
 import { addTrustCommands } from './trust-commands.ts';
 
 export const version = '0.1.0';
@@ -61,6 +62,7 @@ export function buildProgram(host: ProgramHost, completion = true): Command {
   addTrustCommands(scope);
   addNodeCommands(scope);
   addFrontCommands(scope);
+  addProcessCommands(scope);
   if (completion) addCompletionCommands(scope);
   return program;
 }

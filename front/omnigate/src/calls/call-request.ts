@@ -1,4 +1,3 @@
-import { parseTenant } from '@ron/naming';
 import { limits } from '@ron/oap';
 import { RonError } from '@ron/proto/errors';
 import type { ByteStream } from '@ron/proto/stream';
@@ -36,7 +35,7 @@ export function passedOn(app: number, incoming: Incoming): PassedOn {
     idempotencyKey,
     ...remoteOf(remote),
     ...(receipt ? { receipt } : {}),
-    ...(tenant === undefined ? {} : { tenant: parseTenant(tenant) }),
+    ...(tenant === undefined ? {} : { tenantName: tenant }),
     ...credentialOf(app, incoming),
     ...(credential.proof === undefined ? {} : { proof: credential.proof }),
   };

@@ -19,6 +19,8 @@ export interface OapCall {
   readonly bodyBytes?: number | undefined;
   readonly capability?: Uint8Array | undefined;
   readonly tenant?: Uint8Array | undefined;
+  /** In place of `tenant`, for one that is not named by 16 bytes. */
+  readonly tenantName?: string | undefined;
   readonly corrId: string;
   /**
    * Milliseconds from now to the beginning of the answer, waiting in line included; the server is told what is left.
@@ -62,6 +64,8 @@ export interface OapClient {
    */
   call(call: OapCall): Promise<OapReply>;
   readonly open: boolean;
+  /** Calls that run or wait in line. */
+  readonly load: number;
   /** Resolves when the connection is over, however it ended. */
   readonly closed: Promise<void>;
   close(): void;
@@ -125,6 +129,10 @@ class Client implements OapClient {
     return this.#open;
   }
 
+  get load(): number {
+    return this.#running.size + this.#waiting.length;
+  }
+
   call(call: OapCall): Promise<OapReply> {
     return new Promise<OapReply>((resolve, reject) => this.#enqueue(call, { resolve, reject }));
   }
@@ -171,6 +179,7 @@ class Client implements OapClient {
         ...(call.proof === undefined ? {} : { proof: call.proof }),
         ...(call.receipt === undefined ? {} : { receipt: call.receipt }),
         ...(call.bodyBytes === undefined ? {} : { body_bytes: call.bodyBytes }),
+        ...(call.tenantName === undefined ? {} : { tenant: call.tenantName }),
         ...(call.remote === undefined ? {} : { remote: call.remote }),
       },
       body: encoder.encode(JSON.stringify(call.input)),
