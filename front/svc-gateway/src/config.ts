@@ -98,7 +98,7 @@ export const GatewayConfig = Type.Object(
       minimum: 1,
       maximum: 1_000_000,
       description:
-        'tenants (and, apart, capabilities with a limit of their own) whose quota is remembered; the others share one bucket',
+        'tenants (and, apart, capabilities with a limit of their own, and other nodes) whose quota is remembered; the others share one bucket',
     }),
     pressure_loop_delay_ms: Type.Number({
       reload: true,

@@ -33,6 +33,46 @@ it('who shows no capability uses up nobody else’s quota', () => {
   expect(quota.admit({ ...call, principal: { ...stranger, capabilityId: 'owner' } })).toMatchObject({ remaining: 1 });
 });
 
+describe('another node', () => {
+  const nodeOf = (digit: string): Principal => {
+    const node = digit.repeat(64);
+    return { ...everything, tenant: '', capabilityId: `node/${node}`, node };
+  };
+  /** Milliseconds that this call has to wait; by who has a tenant when it names one. */
+  const waitOf = (quota: Quota, principal: Principal, tenant = ''): number => {
+    try {
+      quota.admit({ tenant, bodyBytes: 0, principal, routeClass: 'reads' });
+      return 0;
+    } catch (error) {
+      if (error instanceof RonError) return error.retryAfterMs!;
+      throw error;
+    }
+  };
+
+  it('pays for itself, and neither for other nodes nor for capabilities without a tenant', () => {
+    const { quota } = quotaOf({ burst: 1 });
+    expect([waitOf(quota, nodeOf('a')), waitOf(quota, nodeOf('a'))]).toEqual([0, 100]);
+    expect(waitOf(quota, nodeOf('b'))).toBe(0);
+    expect(waitOf(quota, { ...everything, tenant: '' })).toBe(0);
+    expect(waitOf(quota, { ...everything, tenant: '', capabilityId: 'anonymous' })).toBe(0);
+    expect(waitOf(quota, everything, 't')).toBe(0);
+  });
+
+  it('pays for the bytes it is sent', () => {
+    const { quota } = quotaOf({ bytes_burst: 500 });
+    quota.sending({ tenant: '', principal: nodeOf('a') }, new ResidentBody(bytesOf(600)));
+    expect([waitOf(quota, nodeOf('a')), waitOf(quota, nodeOf('b'))]).toEqual([101, 0]);
+  });
+
+  it('pays for itself also when it names a tenant, and many ids take no place of tenants', () => {
+    const { quota } = quotaOf({ burst: 1, tenants_max: 2 });
+    for (const digit of 'abcdef') waitOf(quota, nodeOf(digit), 't');
+    expect(quota.remembered).toBe(2);
+    const waits = ['t', 'u', 'u'].map((tenant) => waitOf(quota, everything, tenant));
+    expect(waits).toEqual([0, 0, 100]);
+  });
+});
+
 describe('a class with a rate of its own', () => {
   it('is bound by it, and by the tenant’s, and the others by the tenant’s alone', () => {
     const { ask } = quotaOf({ writes_per_second: 5, writes_burst: 2 });

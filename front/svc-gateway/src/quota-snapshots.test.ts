@@ -101,6 +101,17 @@ describe('after a restart', () => {
     expect(() => send(20)).not.toThrow();
   });
 
+  it('a node waits as long as it would have waited', async () => {
+    const store = new MapStore();
+    const before = startOn(store);
+    const node = { ...everything, tenant: '', node: 'a'.repeat(64) };
+    for (let call = 0; call < 5; call += 1) before.waitOf('', node);
+    await before.snapshots[Symbol.asyncDispose]();
+    const after = startOn(store);
+    const other = { ...node, node: 'b'.repeat(64) };
+    expect([after.waitOf('', node), after.waitOf('', other), after.waitOf('')]).toEqual([100, 0, 0]);
+  });
+
   it('never gives more than there was, whatever happened', async () => {
     const step = fc.record({
       tenant: fc.constantFrom('a', 'b'),

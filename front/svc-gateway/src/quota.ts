@@ -25,7 +25,9 @@ interface BucketPair {
   readonly bytes: Bucket;
 }
 
-interface TenantBuckets extends BucketPair {
+/** Of a tenant, of all who have none, or of a node. */
+interface PayerBuckets extends BucketPair {
+  /** Whose rates hold. */
   readonly tenant: string;
   /** Of those classes that have a rate of their own and were called. */
   readonly classes: Partial<Record<RouteClass, BucketPair>>;
@@ -46,7 +48,8 @@ interface Charged {
 /**
  * Token buckets in requests and body bytes for each tenant, for each class of its calls that has a rate of its own, and in
  * requests for each capability that carries one; a capability with `bytes_max` also has an allowance of bytes, which is kept exactly: a body that would
- * pass it is cut. Capabilities without a tenant share one, and callers without a capability another. All are kept in memory on the monotonic clock, in bounded number.
+ * pass it is cut. Capabilities without a tenant share one, callers without a capability another, and another node has buckets of its own, at the rates of who has
+ * no tenant. All are kept in memory on the monotonic clock, in bounded number: nodes apart from tenants, because ids of nodes are free.
  *
  * Bytes are paid afterwards: a transfer is admitted while its tenant owes nothing, and may take the bucket below
  * zero, so that the next call waits. Objects larger than the burst can thus be moved at all.
@@ -55,7 +58,8 @@ export class Quota implements ByteLedger {
   readonly #config: LiveConfig<GatewayConfig>;
   readonly #clock: Clock;
   readonly #ratesOf: RatesOf;
-  readonly #tenants: BucketTable<TenantBuckets>;
+  readonly #tenants: BucketTable<PayerBuckets>;
+  readonly #nodes: BucketTable<PayerBuckets>;
   readonly #capabilities: BucketTable<OwnRate>;
   readonly #allowances = new Allowances();
 
@@ -63,10 +67,13 @@ export class Quota implements ByteLedger {
     this.#config = config;
     this.#clock = clock;
     this.#ratesOf = ratesOf;
-    this.#tenants = new BucketTable(
-      (payer) => ({ tenant: payer === strangers ? '' : payer, ...bucketPair(), classes: {} }),
-      (buckets) => this.#tenantRow(buckets, clock.monotonicMs()) === undefined,
-    );
+    const payers = (tenantOf: (payer: string) => string) =>
+      new BucketTable<PayerBuckets>(
+        (payer) => ({ tenant: tenantOf(payer), ...bucketPair(), classes: {} }),
+        (buckets) => this.#payerRow(buckets, clock.monotonicMs()) === undefined,
+      );
+    this.#tenants = payers((payer) => (payer === strangers ? '' : payer));
+    this.#nodes = payers(() => '');
     this.#capabilities = new BucketTable(
       () => ({ bucket: new Bucket(), perSecond: 1 }),
       ({ bucket, perSecond }) => missingOf(bucket, capabilityRate(perSecond), clock.monotonicMs()) === 0,
@@ -75,7 +82,7 @@ export class Quota implements ByteLedger {
 
   /** Buckets that are remembered now, for metrics. */
   get remembered(): number {
-    return this.#tenants.size + this.#capabilities.size + this.#allowances.size;
+    return this.#tenants.size + this.#nodes.size + this.#capabilities.size + this.#allowances.size;
   }
 
   /**
@@ -86,8 +93,8 @@ export class Quota implements ByteLedger {
     const config = this.#config.current();
     const now = this.#clock.monotonicMs();
     this.#allowances.check(principal, bodyBytes, config.tenants_max);
-    const buckets = this.#tenants.of(payerOf(tenant, principal), config.tenants_max);
-    const rates = tenantRates(this.#ratesOf(tenant, config));
+    const buckets = this.#bucketsOf({ tenant, principal }, config.tenants_max);
+    const rates = tenantRates(this.#ratesOf(buckets.tenant, config));
     const perRequest: Charged[] = [{ bucket: buckets.requests, rate: rates.all.requests }];
     const perByte: Charged[] = [{ bucket: buckets.bytes, rate: rates.all.bytes }];
     const ofClass = rates.classes[routeClass];
@@ -153,13 +160,20 @@ export class Quota implements ByteLedger {
 
   #spendOfTenant({ tenant, principal }: Payer, length: number, routeClass: RouteClass): void {
     const config = this.#config.current();
-    const buckets = this.#tenants.of(payerOf(tenant, principal), config.tenants_max);
-    const rates = tenantRates(this.#ratesOf(tenant, config));
+    const buckets = this.#bucketsOf({ tenant, principal }, config.tenants_max);
+    const rates = tenantRates(this.#ratesOf(buckets.tenant, config));
     const now = this.#clock.monotonicMs();
     buckets.bytes.spend(length, now, rates.all.bytes.perSecond, rates.all.bytes.capacity);
     const ofClass = rates.classes[routeClass]?.bytes;
     if (ofClass === undefined) return;
     classPairOf(buckets, routeClass).bytes.spend(length, now, ofClass.perSecond, ofClass.capacity);
+  }
+
+  #bucketsOf({ tenant, principal: { node, capabilityId } }: Payer, entriesMax: number): PayerBuckets {
+    if (node !== undefined) return this.#nodes.of(node, entriesMax);
+    // A capability without a tenant pays for itself, and not for what strangers do with public objects.
+    const payer = tenant === '' && capabilityId === 'anonymous' ? strangers : tenant;
+    return this.#tenants.of(payer, entriesMax);
   }
 
   /** Keyed by the capability alone: a holder who narrows the rate further must not get a fresh bucket by it. */
@@ -181,9 +195,12 @@ export class Quota implements ByteLedger {
       const requests = missingOf(bucket, capabilityRate(perSecond), now);
       if (requests > 0) yield [`capability/${capabilityId}`, { requests, per_second: perSecond }];
     }
-    for (const [tenant, buckets] of this.#tenants.entries()) {
-      const row = this.#tenantRow(buckets, now);
-      if (row !== undefined) yield [`tenant/${tenant}`, row];
+    // Nodes last: should there be no room for all, who comes with many ids does not take that of the others.
+    for (const [kind, payers] of [['tenant', this.#tenants] as const, ['node', this.#nodes] as const]) {
+      for (const [payer, buckets] of payers.entries()) {
+        const row = this.#payerRow(buckets, now);
+        if (row !== undefined) yield [`${kind}/${payer}`, row];
+      }
     }
   }
 
@@ -203,8 +220,10 @@ export class Quota implements ByteLedger {
         own.bucket.restore(row.requests ?? 0, now);
         break;
       }
-      case 'tenant': {
-        const buckets = this.#tenants.of(id, tenants_max);
+      case 'tenant':
+      case 'node': {
+        const payers = key.startsWith('node/') ? this.#nodes : this.#tenants;
+        const buckets = payers.of(id, tenants_max);
         restorePair(buckets, row, now);
         for (const name of routeClasses) {
           const own = row.classes?.[name];
@@ -215,7 +234,7 @@ export class Quota implements ByteLedger {
   }
 
   /** Undefined when every bucket is full: forgetting it changes nothing. */
-  #tenantRow(buckets: TenantBuckets, now: number): QuotaRow | undefined {
+  #payerRow(buckets: PayerBuckets, now: number): QuotaRow | undefined {
     const rates = tenantRates(this.#ratesOf(buckets.tenant, this.#config.current()));
     const classes: Partial<Record<RouteClass, QuotaRow>> = {};
     for (const name of routeClasses) {
@@ -231,11 +250,6 @@ export class Quota implements ByteLedger {
 /** Whose buckets those use who show no capability. No tenant has this name, which is no id. */
 const strangers = 'strangers';
 
-/** A capability without a tenant pays for itself, and not for what strangers do with public objects. */
-function payerOf(tenant: string, { capabilityId }: Payer['principal']): string {
-  return tenant === '' && capabilityId === 'anonymous' ? strangers : tenant;
-}
-
 /** What of a call decides about its quota. */
 export type QuotaQuestion = Pick<Admission, 'tenant' | 'bodyBytes' | 'principal' | 'routeClass'>;
 
@@ -243,7 +257,7 @@ function bucketPair(): BucketPair {
   return { requests: new Bucket(), bytes: new Bucket() };
 }
 
-function classPairOf({ classes }: TenantBuckets, routeClass: RouteClass): BucketPair {
+function classPairOf({ classes }: PayerBuckets, routeClass: RouteClass): BucketPair {
   let pair = classes[routeClass];
   if (pair === undefined) {
     pair = bucketPair();
