@@ -180,6 +180,29 @@ describe('collect', () => {
     expect(await collect(bed)).toMatchObject({ kept: 2, trashed: 0 });
   });
 
+  test('others are told what goes to the trash, comes back, and is dropped, and nothing of a dry run', async () => {
+    await using bed = await startStorage();
+    const address = await store(bed, sample(10));
+    await age(bed);
+    await bed.handlers.collect({ dry_run: true }, call());
+    expect(bed.told.splice(0)).toEqual([`+${address}`]);
+    await collect(bed);
+    expect(bed.told.splice(0)).toEqual([`-${address}`]);
+    await bed.handlers.undelete({ address }, call());
+    expect(bed.told.splice(0)).toEqual([`+${address}`]);
+    await age(bed);
+    await collect(bed);
+    bed.index.names.set('a', address);
+    await collect(bed);
+    expect(bed.told.splice(0)).toEqual([`-${address}`, `+${address}`]);
+    bed.index.names.clear();
+    await collect(bed);
+    await bed.clock.pass(bed.settings.trash_ms + 1);
+    await collect(bed);
+    expect(stateOf(bed, address)).toBe('absent');
+    expect(bed.told).toEqual([`-${address}`, `-${address}`]);
+  });
+
   test('purges damaged objects that nobody holds, after the window, and is not stopped by them', async () => {
     await using bed = await startStorage();
     const loose = await store(bed, sample(10));

@@ -6,7 +6,7 @@ import type { CollectOutput } from '@ron/proto/storage';
 import type { Static } from 'typebox';
 import { AddressSet } from './address-set.ts';
 import type { BlobEngine, StoredObject } from './engine.ts';
-import type { Holding } from './holding.ts';
+import type { Holding, Presence } from './holding.ts';
 import { Pacer, type PacerLimits } from './pacer.ts';
 import { markFrom, type RootPeers, rootsOf } from './reach.ts';
 import type { SteadyTime } from './steady-time.ts';
@@ -24,6 +24,7 @@ export interface CollectorPorts {
   readonly limits: () => PacerLimits;
   /** Addresses that unfinished uploads announced. */
   readonly announced: () => Iterable<Address>;
+  readonly presence: Presence;
 }
 
 const sampleMax = 100;
@@ -162,6 +163,7 @@ class Run {
     this.#note(object.address);
     if (this.#dryRun) return;
     await this.#blobs.setState(object.address, 'trash', this.#ports.time.nowMs());
+    this.#ports.presence.onRemoved(object.address);
   }
 
   /** Trash, and damaged objects that nobody holds: both stay for a while, for people to look at. */
@@ -170,7 +172,9 @@ class Run {
     this.#counts.purged += 1;
     this.#counts.purged_bytes += object.sizeBytes;
     this.#note(object.address);
-    if (!this.#dryRun) await this.#blobs.purge(object.address);
+    if (this.#dryRun) return;
+    await this.#blobs.purge(object.address);
+    this.#ports.presence.onRemoved(object.address);
   }
 
   /** A bundle stored or named during the run holds its entries, also those that this run already took. */
@@ -192,6 +196,7 @@ class Run {
   async #restore(address: Address): Promise<void> {
     if (this.#dryRun || this.#blobs.stat(address)?.state !== 'trash') return;
     await this.#blobs.setState(address, 'live', this.#ports.time.nowMs());
+    this.#ports.presence.onStored(address);
   }
 
   #note(address: Address): void {

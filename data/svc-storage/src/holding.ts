@@ -3,6 +3,14 @@ import type { Address } from '@ron/naming';
 import type { BlobEngine, StoredObject } from './engine.ts';
 import type { SteadyTime } from './steady-time.ts';
 
+/** Who wants to know what is here, to tell others. Neither may throw. */
+export interface Presence {
+  /** After somebody put an object or wanted it back from the trash; again when it was here already. */
+  readonly onStored: (address: Address) => void;
+  /** After it went to the trash, was found damaged, or was dropped for good. */
+  readonly onRemoved: (address: Address) => void;
+}
+
 /**
  * Keeps objects from collection for the grace time after they were stored or asked for, and brings them back from
  * the trash when they are wanted again. Memory: one entry for each object touched within the grace time.
@@ -12,16 +20,18 @@ export class Holding {
   readonly #clock: Clock;
   readonly #time: SteadyTime;
   readonly #graceMs: () => number;
+  readonly #presence: Presence;
   /** Monotonic time of the last touch; oldest first. */
   readonly #touched = new Map<Address, number>();
   readonly #watchers = new Set<(address: Address) => void>();
   #fenceMs: number | undefined;
 
-  constructor(blobs: BlobEngine, clock: Clock, time: SteadyTime, graceMs: () => number) {
+  constructor(blobs: BlobEngine, clock: Clock, time: SteadyTime, graceMs: () => number, presence: Presence) {
     this.#blobs = blobs;
     this.#clock = clock;
     this.#time = time;
     this.#graceMs = graceMs;
+    this.#presence = presence;
   }
 
   /** Undefined when the object is not here or damaged. Otherwise it is live and kept for the grace time from now on. */
@@ -31,6 +41,7 @@ export class Holding {
     this.touch(object);
     if (object.state === 'live') return object;
     await this.#blobs.setState(address, 'live', this.#time.nowMs());
+    this.#presence.onStored(address);
     return this.#blobs.stat(address);
   }
 

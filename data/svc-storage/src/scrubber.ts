@@ -114,7 +114,7 @@ class ScrubRun {
       let start = 0;
       do {
         const length = Math.min(stepBytes, object.sizeBytes - start);
-        await this.#reads.counted(() => this.#verify(object, start, length));
+        await this.#reads.counted(object.address, () => this.#verify(object, start, length));
         this.#checkedBytes += length;
         start += length;
         await this.#keepPace(length, signal);

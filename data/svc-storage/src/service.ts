@@ -1,4 +1,3 @@
-import type { Address } from '@ron/naming';
 import type { Handlers } from '@ron/proto/contract';
 import { mailboxContract } from '@ron/proto/mailbox';
 import { indexContract } from '@ron/proto/names';
@@ -28,7 +27,7 @@ import { uploadStatus } from './handlers/upload-status.ts';
 import { uploadWrite } from './handlers/upload-write.ts';
 import { usage } from './handlers/usage.ts';
 import { why } from './handlers/why.ts';
-import { Holding } from './holding.ts';
+import { Holding, type Presence } from './holding.ts';
 import { createStorageMeters } from './meters.ts';
 import { Scrubber } from './scrubber.ts';
 import { createSteadyTime } from './steady-time.ts';
@@ -36,6 +35,7 @@ import { UploadTable } from './uploads/upload-table.ts';
 import { VerifiedReads } from './verified-reads.ts';
 
 export type { BlobEngine, EngineEvents, StoredObject } from './engine.ts';
+export type { Presence } from './holding.ts';
 export { createRamEngine, type RamEngineConfig, type RamEngineOptions } from './ram/engine.ts';
 export { StorageConfig };
 
@@ -48,9 +48,11 @@ export async function openDiskEngine(options: DiskEngineOptions): Promise<BlobEn
 /** The profile chooses the engine and ends it after the service. */
 export interface StorageEngines {
   readonly blobs: BlobEngine;
-  /** Told of each object that somebody put, after it is stored; again when it was here already. Must not throw. */
-  readonly onStored?: (address: Address) => void;
+  /** Told what is here. Absent: nobody is. */
+  readonly presence?: Presence;
 }
+
+const unheard = () => undefined;
 
 const uses = { index: indexContract, mailbox: mailboxContract };
 
@@ -61,10 +63,10 @@ type StoragePorts = Ports<Static<typeof StorageConfig>, typeof uses, StorageEngi
 
 async function startStorage({ config, peers, engines, metrics, log, env, signal }: StoragePorts) {
   const { clock, random, work } = env;
-  const { blobs } = engines;
+  const { blobs, presence = { onStored: unheard, onRemoved: unheard } } = engines;
   const time = createSteadyTime(clock);
-  const { onStored = () => undefined } = engines;
-  const holding = new Holding(blobs, clock, time, () => config.current().grace_ms);
+  const { onStored } = presence;
+  const holding = new Holding(blobs, clock, time, () => config.current().grace_ms, presence);
   const limits = () => {
     const now = config.current();
     return {
@@ -79,11 +81,14 @@ async function startStorage({ config, peers, engines, metrics, log, env, signal 
   const objectBytesMax = () => config.current().object_bytes_max;
   const uploads = new UploadTable({ blobs, holding, clock, random, time, log, limits, onStored });
   const meters = createStorageMeters(metrics, blobs, () => uploads.count);
-  const reads = new VerifiedReads(blobs, () => meters.integrityFailed());
+  const reads = new VerifiedReads(blobs, (address) => {
+    meters.integrityFailed();
+    presence.onRemoved(address);
+  });
   const scrubber = new Scrubber(reads, clock, limits, log);
   const trashMs = () => config.current().trash_ms;
   const announced = () => uploads.announced();
-  const collector = new Collector({ reads, holding, peers, time, clock, trashMs, limits, announced });
+  const collector = new Collector({ reads, holding, peers, time, clock, trashMs, limits, announced, presence });
   await uploads.start();
   const everyMs = () => config.current().collect_every_ms;
   const auto = new AutoCollection({ collector, meters, clock, random, log, everyMs, stop: signal });

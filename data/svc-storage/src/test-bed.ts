@@ -11,7 +11,7 @@ import { StorageConfig } from './config.ts';
 import type { BlobEngine } from './engine.ts';
 import { createRamEngine } from './ram/engine.ts';
 import type { RootPeers } from './reach.ts';
-import { storage } from './service.ts';
+import { type Presence, storage } from './service.ts';
 
 /** Time that passes when a test says so. A delay of 0 is a turn of the event loop and needs no push. */
 export class HandClock implements Clock {
@@ -157,12 +157,18 @@ export async function startStorage(options: TestBedOptions = {}) {
   const index = options.index ?? new MapIndex();
   const mailbox = options.mailbox ?? new MapMailbox();
   const settings = { ...(Value.Default(StorageConfig, {}) as StorageSettings), ...options.config };
+  /** What a network would be told: `+` before an address that is here, `-` before one that is no longer. */
+  const told: string[] = [];
+  const presence: Presence = {
+    onStored: (address) => void told.push(`+${address}`),
+    onRemoved: (address) => void told.push(`-${address}`),
+  };
   const metrics = createMetrics();
   const stop = new AbortController();
   const ports = {
     config: { current: () => settings, onChange: () => ({ [Symbol.dispose]: () => undefined }) },
     peers: { index: index.peer, mailbox: mailbox.peer },
-    engines: { blobs },
+    engines: { blobs, presence },
     bus: createBus(),
     metrics,
     log: createLog({ level: 'silent' }),
@@ -178,6 +184,7 @@ export async function startStorage(options: TestBedOptions = {}) {
     settings,
     metrics,
     corrupt,
+    told,
     stop,
     running,
     handlers: running.handlers as unknown as Handlers<typeof storageContract>,

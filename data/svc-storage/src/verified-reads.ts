@@ -1,3 +1,4 @@
+import type { Address } from '@ron/naming';
 import { RonError } from '@ron/proto/errors';
 import { type ByteStream, emptyBody, type LendingBody, lenderOf, ResidentBody } from '@ron/proto/stream';
 import { whole } from './bodies.ts';
@@ -7,9 +8,9 @@ import type { Span } from './spans.ts';
 /** Reads of objects, with every failed verification counted once, at the read that found it. */
 export class VerifiedReads {
   readonly blobs: BlobEngine;
-  readonly #onIntegrityFailure: () => void;
+  readonly #onIntegrityFailure: (address: Address) => void;
 
-  constructor(blobs: BlobEngine, onIntegrityFailure: () => void) {
+  constructor(blobs: BlobEngine, onIntegrityFailure: (address: Address) => void) {
     this.blobs = blobs;
     this.#onIntegrityFailure = onIntegrityFailure;
   }
@@ -20,34 +21,35 @@ export class VerifiedReads {
    */
   open(object: StoredObject, span: Span): ResidentBody | Promise<ByteStream> {
     const body = this.blobs.read(object.address, span.start, span.length);
-    return body instanceof ResidentBody ? body : this.#begin(body, span);
+    return body instanceof ResidentBody ? body : this.#begin(object.address, body, span);
   }
 
   /** All bytes of a span of at most a few MiB. */
   async bytes(object: StoredObject, span: Span): Promise<Uint8Array> {
-    return await this.counted(() => whole(this.blobs.read(object.address, span.start, span.length), span.length));
+    const { address } = object;
+    return await this.counted(address, () => whole(this.blobs.read(address, span.start, span.length), span.length));
   }
 
   /** Runs a read and counts its failure when it was a failed verification. */
-  async counted<T>(read: () => Promise<T>): Promise<T> {
+  async counted<T>(address: Address, read: () => Promise<T>): Promise<T> {
     try {
       return await read();
     } catch (error) {
-      this.#count(error);
+      this.#count(address, error);
       throw error;
     }
   }
 
-  async #begin(body: ByteStream, span: Span): Promise<ByteStream> {
+  async #begin(address: Address, body: ByteStream, span: Span): Promise<ByteStream> {
     const reading = body[Symbol.asyncIterator]();
-    const first = await this.counted(() => reading.next());
+    const first = await this.counted(address, () => reading.next());
     if (first.done) return emptyBody;
     if (first.value.byteLength === span.length) return new ResidentBody(first.value);
-    return new BegunBody(body, first.value, reading, (error) => this.#count(error));
+    return new BegunBody(body, first.value, reading, (error) => this.#count(address, error));
   }
 
-  #count(error: unknown): void {
-    if (error instanceof RonError && error.code === 'integrity') this.#onIntegrityFailure();
+  #count(address: Address, error: unknown): void {
+    if (error instanceof RonError && error.code === 'integrity') this.#onIntegrityFailure(address);
   }
 }
 

@@ -235,7 +235,7 @@ async function startServices(
     ...network?.engines,
     storage: {
       blobs: options.engines.blobs,
-      ...(network && { onStored: (address: string) => network.announce(address) }),
+      ...(network && { presence: network.presence }),
     },
     edge: { near: nearMemory(options.engines.blobs), ...(network && { far: network.far }) },
     index: {

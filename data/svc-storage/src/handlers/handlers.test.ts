@@ -232,6 +232,7 @@ describe('damage', () => {
     expect(done).toMatchObject({ running: false, checked_objects: 3, bad: [bad, small] });
     expect(done.eta_ms).toBeUndefined();
     expect(bed.corrupt).toEqual([bad, small]);
+    expect(bed.told.filter((each) => each.startsWith('-'))).toEqual([`-${bad}`, `-${small}`]);
     expect(bed.metrics.read('integrity_fail_total')).toBe(2);
     expect((await bed.handlers.quarantined({}, call())).addresses).toEqual([bad, small].sort());
     expect(await refusal(() => bed.handlers.get({ address: bad }, call()))).toBe('integrity');

@@ -6,7 +6,7 @@ import type { StorageHandler } from './operation.ts';
 export function outboard(reads: VerifiedReads): StorageHandler<'outboard'> {
   return async (input) => {
     const { address, sizeBytes } = readable(reads.blobs, input.address);
-    const bytes = await reads.counted(() => reads.blobs.outboard(address));
+    const bytes = await reads.counted(address, () => reads.blobs.outboard(address));
     return { output: { address, size: sizeBytes, outboard_size: bytes.byteLength }, body: new ResidentBody(bytes) };
   };
 }

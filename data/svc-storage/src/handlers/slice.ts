@@ -17,7 +17,7 @@ export function slice(reads: VerifiedReads): StorageHandler<'slice'> {
     const object = readable(reads.blobs, input.address);
     const { address, sizeBytes: size } = object;
     const { start = 0, length } = input;
-    const outboard = await reads.counted(() => reads.blobs.outboard(address));
+    const outboard = await reads.counted(address, () => reads.blobs.outboard(address));
     const { first, last } = groupsForRange(size, start, length);
     const from = first * groupBytes();
     const span = { start: from, length: Math.min((last + 1) * groupBytes(), size) - from };

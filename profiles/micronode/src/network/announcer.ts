@@ -4,25 +4,30 @@ import type { dhtContract } from '@ron/proto/dht';
 
 /** Of one call. */
 const batchMax = 1_000;
-/** Addresses that wait to be told; what comes beyond them is told at the next start, when all are. */
+/** Addresses that wait to be told; what comes beyond them is told at the next start, when all that is here is. */
 const waitingMax = 100_000;
 
-/** Tells the network, in the background, which objects this node has. */
+export type LocalDht = Pick<Peer<typeof dhtContract>, 'announce' | 'withdraw'>;
+
+/** Tells the network, in the background, which objects this node has, and which it has no longer. */
 export class Announcer {
-  readonly #dht: () => Pick<Peer<typeof dhtContract>, 'announce'>;
+  readonly #dht: () => LocalDht;
   readonly #log: Log;
-  readonly #waiting = new Set<string>();
+  /** Whether it is here, as it was heard last. */
+  readonly #waiting = new Map<string, boolean>();
   #telling: Promise<void> | undefined;
 
-  constructor(dht: () => Pick<Peer<typeof dhtContract>, 'announce'>, log: Log) {
+  constructor(dht: () => LocalDht, log: Log) {
     this.#dht = dht;
     this.#log = log;
   }
 
   add(address: string): void {
-    if (this.#waiting.size >= waitingMax) return;
-    this.#waiting.add(address);
-    this.#telling ??= this.#tell();
+    this.#note(address, true);
+  }
+
+  remove(address: string): void {
+    this.#note(address, false);
   }
 
   /** What was here before the node started. Waits as long as the telling takes. */
@@ -33,16 +38,29 @@ export class Announcer {
     }
   }
 
+  #note(address: string, isHere: boolean): void {
+    if (this.#waiting.size >= waitingMax && !this.#waiting.has(address)) return;
+    this.#waiting.set(address, isHere);
+    this.#telling ??= this.#tell();
+  }
+
   async #tell(): Promise<void> {
     // What is put in the same turn goes along.
     await Promise.resolve();
     while (this.#waiting.size > 0) {
-      const addresses = [...this.#waiting].slice(0, batchMax);
-      for (const address of addresses) this.#waiting.delete(address);
-      await this.#dht()
-        .announce({ addresses })
-        .catch((err: unknown) => this.#log.warn({ err, objects: addresses.length }, 'objects were not announced'));
+      const some = [...this.#waiting].slice(0, batchMax);
+      for (const [address] of some) this.#waiting.delete(address);
+      await this.#say('announce', some, true);
+      await this.#say('withdraw', some, false);
     }
     this.#telling = undefined;
+  }
+
+  async #say(what: 'announce' | 'withdraw', some: readonly (readonly [string, boolean])[], isHere: boolean) {
+    const addresses = some.filter((each) => each[1] === isHere).map(([address]) => address);
+    if (addresses.length === 0) return;
+    await this.#dht()
+      [what]({ addresses })
+      .catch((err: unknown) => this.#log.warn({ err, what, objects: addresses.length }, 'the network was not told'));
   }
 }

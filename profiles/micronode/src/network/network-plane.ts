@@ -27,6 +27,7 @@ import {
   type OverlayEngines,
   overlay,
 } from '@ron/svc-overlay/service';
+import type { Presence } from '@ron/svc-storage/service';
 import { createNodeLinks, createNodeTransport, openNodeIdentity } from '@ron/transport';
 import type { MicronodeTables } from '../config.ts';
 import { version } from '../version.ts';
@@ -65,8 +66,8 @@ export interface NetworkPlane extends AsyncDisposable {
   readonly far: EdgeFarOptions;
   /** Names of other nodes, for the index. */
   readonly elsewhere: NamesElsewhere;
-  /** Tells the network that an object is here. */
-  announce(address: string): void;
+  /** Tells the network which objects are here, and which no longer. */
+  readonly presence: Presence;
   /** The same of all that was here before the node started. */
   announceAll(addresses: Iterable<string>): Promise<void>;
 }
@@ -182,7 +183,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     engines: { overlay: overlayEngines, dht: dhtEngines },
     far: { bytesMax: settings.cache_bytes_max, sources: [remoteSource(remote)] },
     elsewhere: farNames(links, present, env.clock),
-    announce: (address) => announcer.add(address),
+    presence: { onStored: (address) => announcer.add(address), onRemoved: (address) => announcer.remove(address) },
     announceAll: (addresses) => announcer.addAll(addresses),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
