@@ -4,11 +4,29 @@ import { manyRuns } from './tools/chance/many-runs.ts';
 /** `npm run chance` asks for more random runs of every property, and gives them the time. */
 const times = Number(process.env.RON_RUNS_TIMES ?? 1);
 
+const notOurs = ['**/node_modules/**', '**/dist/**', '.stryker-tmp/**'];
+/** Tests that share one PostgreSQL server. */
+const onPostgres = 'tests/contract/engines/postgres';
+
 export default defineConfig({
   plugins: times === 1 ? [] : [manyRuns(times)],
   test: {
-    include: ['**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**', '.stryker-tmp/**'],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'all', include: ['**/*.test.ts'], exclude: [...notOurs, `${onPostgres}/**`] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'postgres',
+          include: [`${onPostgres}/**/*.test.ts`],
+          exclude: notOurs,
+          // A server from npm, started only when one of these tests is run.
+          globalSetup: 'tests/support/postgres-setup.ts',
+        },
+      },
+    ],
     // What a machine that is busy with something else may take; a test that waits for nothing ends in milliseconds.
     testTimeout: 180_000 * times,
     hookTimeout: 180_000,

@@ -32,6 +32,7 @@ export const edges: Readonly<Record<string, readonly string[]>> = {
   cap: ['proto', 'naming'],
   kernel: ['bus', 'metrics'],
   journal: ['kernel'],
+  postgres: ['kernel'],
   service: ['kernel', 'bus', 'metrics'],
   signed: ['proto', 'naming'],
   tlog: ['proto', 'naming'],

@@ -91,8 +91,8 @@ class OpenLmdb implements NameEngine {
     this.#random = random;
   }
 
-  get size(): number {
-    return this.#kept.size;
+  size() {
+    return this.#kept.size();
   }
 
   head(name: string) {

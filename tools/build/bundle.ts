@@ -25,6 +25,7 @@ const external = [
   '@napi-rs/blake-hash',
   '@biscuit-auth/biscuit-wasm',
   '@cedar-policy/cedar-wasm',
+  'pg',
   'pino',
   'prom-client',
 ];

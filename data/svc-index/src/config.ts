@@ -35,6 +35,23 @@ export const IndexConfig = Type.Object(
       reload: true,
       description: 'how long "no such name" is remembered',
     }),
+    shared_max_age_ms: Type.Integer({
+      minimum: 0,
+      maximum: 60_000,
+      default: 1_000,
+      unit: 'ms',
+      reload: true,
+      description:
+        'with PostgreSQL: how long a record that was read is answered from memory, where others may change it',
+    }),
+    unreachable_max_age_ms: Type.Integer({
+      minimum: 0,
+      maximum: 86_400_000,
+      default: 300_000,
+      unit: 'ms',
+      reload: true,
+      description: 'with PostgreSQL: the same while the database cannot be reached; answers say how old they are',
+    }),
   },
   { additionalProperties: false },
 );

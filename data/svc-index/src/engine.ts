@@ -11,6 +11,8 @@ export interface Head {
 export interface Change {
   /** The version that must be the latest; 0 = the name was never set. */
   readonly expectedVersion: number;
+  /** Whether that version must have been removed; false for a name that was never set. */
+  readonly expectedRemoved: boolean;
   /** What the name becomes: its next version, or the latest one with `removed`. */
   readonly head: Head;
   /** Versions to keep, the latest included; older ones are forgotten with this change. */
@@ -28,9 +30,12 @@ export interface VersionPosition {
   readonly version: number;
 }
 
+/** Tells that other processes changed names; without them, that any name may have changed. Only a hint: it may be late or lost. */
+export type NamesChanged = (names: readonly string[] | undefined) => void;
+
 /**
  * Where names are kept. `change` is atomic and the changes of one name are ordered: of two with the same
- * `expectedVersion` exactly one is `done`. It resolves when the change is as durable as `durability` says and every
+ * `expectedVersion` exactly one is `done`, whichever process asks. It resolves when the change is as durable as `durability` says and every
  * later read sees it; when it rejects, nothing of it is kept after a restart or all of it is.
  */
 export interface NameEngine extends AsyncDisposable {
@@ -38,8 +43,10 @@ export interface NameEngine extends AsyncDisposable {
   readonly durability: 'memory' | 'fsync';
   /** Why the engine takes no more changes; undefined while it does. */
   readonly failure: string | undefined;
+  /** Present when other processes may change the same names: what was read before is out of date then. */
+  readonly others?: { subscribe(changed: NamesChanged): Disposable };
   /** Names held, removed ones included. */
-  readonly size: number;
+  size(): Awaitable<number>;
   head(name: string): Awaitable<Head | undefined>;
   change(change: Change): Promise<Outcome>;
   /** Versions below `belowVersion`, newest first. */

@@ -8,24 +8,32 @@ import { isLive, type NameRecord, type Resolution } from './record.ts';
 
 interface Hot {
   readonly head: Head;
+  /** Another process said that it changed the name. */
+  readonly outdated?: true;
   /** Monotonic: when it was read or written. */
   readonly atMs: number;
 }
 
 /**
- * Reads of names, with the hot ones answered from memory. The cache is exact, not merely recent: every change of this
- * node passes through `changed`, and an engine has one writer. What is not there is remembered for a moment, so that
- * a storm of requests for a missing name does not reach the engine.
+ * Reads of names, with the hot ones answered from memory. Where this process alone changes names the cache is exact, not
+ * merely recent, because every change passes through `changed`. Where others do too, an entry is answered for
+ * `shared_max_age_ms` at most, and mostly less: hints drop it. What is not there is remembered for a moment, so that a storm
+ * of requests for a missing name does not reach the engine.
  */
-export class Lookup {
+export class Lookup implements Disposable {
   readonly #engine: NameEngine;
   readonly #clock: Clock;
   readonly #config: () => Readonly<IndexConfig>;
+  readonly #others: Disposable | undefined;
   readonly #hot: BoundedCache<Hot>;
   /** Monotonic milliseconds at which the name was seen missing. */
-  readonly #missing: BoundedCache<number>;
+  #missing: BoundedCache<number>;
+  /** Monotonic: what was read before may have been changed by others. */
+  #outdatedAtMs = Number.NEGATIVE_INFINITY;
   /** Counts changes: a read that was under way during one is not kept. */
   #changes = 0;
+  /** Reads of names that others may ask for meanwhile. Bounded by the calls in flight. */
+  readonly #reading = new Map<string, Promise<Resolution | undefined>>();
 
   constructor(engine: NameEngine, clock: Clock, config: () => Readonly<IndexConfig>) {
     this.#engine = engine;
@@ -33,6 +41,11 @@ export class Lookup {
     this.#config = config;
     this.#hot = new BoundedCache(config().hot_names_max);
     this.#missing = new BoundedCache(config().hot_names_max);
+    this.#others = engine.others?.subscribe((names) => this.#outdated(names));
+  }
+
+  [Symbol.dispose](): void {
+    this.#others?.[Symbol.dispose]();
   }
 
   /** Undefined when there is no such name, it was removed, or it has expired. `fresh` asks the engine in any case. */
@@ -40,27 +53,66 @@ export class Lookup {
     const nowMs = this.#clock.monotonicMs();
     if (!fresh) {
       const hot = this.#hot.get(name);
-      if (hot !== undefined) return this.#answer(hot.head, nowMs - hot.atMs, 'memory');
+      if (hot !== undefined && this.#isUsable(hot, nowMs)) return this.#answer(hot.head, nowMs - hot.atMs, 'memory');
       const missingAtMs = this.#missing.get(name);
       if (missingAtMs !== undefined && nowMs - missingAtMs < this.#config().negative_ttl_ms) return undefined;
+      const reading = this.#reading.get(name);
+      if (reading !== undefined) return reading;
     }
     parseName(name);
     const changes = this.#changes;
     const head = this.#engine.head(name);
-    return head instanceof Promise
-      ? head.then((found) => this.#keep(name, found, nowMs, changes))
-      : this.#keep(name, head, nowMs, changes);
+    if (!(head instanceof Promise)) return this.#keep(name, head, nowMs, changes);
+    const found = head.then((late) => this.#keep(name, late, nowMs, changes));
+    if (fresh) return found;
+    const answer = found.catch((error: unknown) => this.#unreachable(name, error));
+    this.#reading.set(name, answer);
+    const forget = () => void this.#reading.delete(name);
+    answer.then(forget, forget);
+    return answer;
   }
 
   /** A change is durable: later reads must see it. */
   changed(name: string, head: Head): void {
     this.#changes += 1;
     this.#missing.delete(name);
+    this.#reading.delete(name);
     this.#hot.set(name, { head, atMs: this.#clock.monotonicMs() });
   }
 
+  #isUsable({ atMs, outdated }: Hot, nowMs: number): boolean {
+    if (this.#others === undefined) return true;
+    return outdated !== true && atMs >= this.#outdatedAtMs && nowMs - atMs < this.#config().shared_max_age_ms;
+  }
+
+  /** Others changed these; kept, though out of date, for when the engine cannot be reached. */
+  #outdated(names: readonly string[] | undefined): void {
+    if (names === undefined) {
+      this.#missing = new BoundedCache(this.#config().hot_names_max);
+      this.#outdatedAtMs = this.#clock.monotonicMs();
+      return;
+    }
+    for (const name of names) {
+      this.#missing.delete(name);
+      const hot = this.#hot.get(name);
+      if (hot !== undefined) this.#hot.set(name, { ...hot, outdated: true });
+    }
+  }
+
+  /** What was known of the name, unless it is too old; else the error. */
+  #unreachable(name: string, error: unknown): Resolution | undefined {
+    const hot = this.#hot.get(name);
+    const ageMs = this.#clock.monotonicMs() - (hot?.atMs ?? 0);
+    const isKnown = hot !== undefined && ageMs < this.#config().unreachable_max_age_ms;
+    if (!isKnown || !(error instanceof RonError) || error.code !== 'unavailable') throw error;
+    return this.#answer(hot.head, ageMs, 'memory');
+  }
+
   #keep(name: string, head: Head | undefined, atMs: number, changes: number): Resolution | undefined {
-    if (changes === this.#changes) {
+    // Where others change names too, an entry is used for a short time, and only a newer one must not be replaced.
+    const isLatest =
+      this.#others === undefined ? changes === this.#changes : (this.#hot.get(name)?.atMs ?? atMs) <= atMs;
+    if (isLatest) {
       if (head === undefined) this.#missing.set(name, atMs);
       else this.#hot.set(name, { head, atMs });
     }

@@ -13,7 +13,14 @@ const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const signer = { owner: 'node/names/ed25519/key#1', sign: (bytes: Uint8Array) => sign(null, bytes, privateKey) };
 const address = (seed: number) => `b3:${seed.toString(16).padStart(64, '0')}`;
 const call = {} as Call;
-const config: IndexConfig = { names_max: 1000, history_versions_max: 5, hot_names_max: 100, negative_ttl_ms: 2000 };
+const config: IndexConfig = {
+  names_max: 1000,
+  history_versions_max: 5,
+  hot_names_max: 100,
+  negative_ttl_ms: 2000,
+  shared_max_age_ms: 1000,
+  unreachable_max_age_ms: 60_000,
+};
 
 let nowMs = 1_764_000_000_000;
 let engine: NameEngine;
@@ -33,9 +40,7 @@ function counted(inner: NameEngine): NameEngine {
   return {
     durability: 'fsync',
     failure: undefined,
-    get size() {
-      return inner.size;
-    },
+    size: () => inner.size(),
     head: (name) => {
       headReads += 1;
       return inner.head(name);

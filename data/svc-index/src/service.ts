@@ -16,9 +16,10 @@ import { Writer } from './writer.ts';
 
 export { IndexConfig } from './config.ts';
 export type { FarName, NamesElsewhere } from './elsewhere.ts';
-export type { Change, Head, NameEngine, Outcome, VersionPosition } from './engine.ts';
+export type { Change, Head, NameEngine, NamesChanged, Outcome, VersionPosition } from './engine.ts';
 export { IndexFileError, type LmdbFiles } from './lmdb/data-file.ts';
 export { type LmdbNamesOptions, openLmdbNames } from './lmdb/lmdb-names.ts';
+export { createPostgresNames } from './postgres/postgres-names.ts';
 export { createRamNames } from './ram/ram-names.ts';
 export { type NameRecord, type RecordSigner, type Resolution, signedBytes } from './record.ts';
 
@@ -56,7 +57,10 @@ export const index = defineService({
           ? { gate: 'index-writable', ok: true }
           : { gate: 'index-writable', ok: false, reason: names.failure },
       ],
-      [Symbol.asyncDispose]: () => names[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: () => {
+        lookup[Symbol.dispose]();
+        return names[Symbol.asyncDispose]();
+      },
     };
   },
 });

@@ -14,6 +14,9 @@ export interface SetRequest {
   readonly expires_at?: number;
 }
 
+/** Times that a change is decided anew which another process came before. */
+const triesMax = 8;
+
 /** Changes of names: compare-and-set on the version, sign, keep, tell the lookup. */
 export class Writer {
   readonly #engine: NameEngine;
@@ -43,23 +46,32 @@ export class Writer {
     if (request.expires_at !== undefined && request.expires_at <= nowMs) {
       throw new RonError('bad_request', 'expires_at is in the past', { details: { field: 'expires_at' } });
     }
-    return this.#queue.run(name, () => this.#set(name, request));
+    return this.#queue.run(name, () => this.#decided(name, (head) => this.#next(name, request, head)));
   }
 
   async remove(nameText: string, ifVersion: number | undefined): Promise<NameRecord> {
     const name = parseName(nameText);
-    return this.#queue.run(name, async () => {
-      const head = await this.#engine.head(name);
-      const live = this.#liveVersion(head);
-      if (head === undefined || live === 0) throw new RonError('not_found', 'no such name');
-      if (ifVersion !== undefined && ifVersion !== live) throw conflict(live);
-      await this.#change(name, head.record.version, { record: head.record, removed: true });
-      return head.record;
-    });
+    return this.#queue.run(name, () =>
+      this.#decided(name, async (head) => {
+        const live = this.#liveVersion(head);
+        if (head === undefined || live === 0) throw new RonError('not_found', 'no such name');
+        if (ifVersion !== undefined && ifVersion !== live) throw conflict(live);
+        return { record: head.record, removed: true };
+      }),
+    );
   }
 
-  async #set(name: Name, request: SetRequest): Promise<NameRecord> {
-    const head = await this.#engine.head(name);
+  /** Only another process on the same engine can come between: the queue orders ours. */
+  async #decided(name: Name, decide: (head: Head | undefined) => Promise<Head>): Promise<NameRecord> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const before = await this.#engine.head(name);
+      const after = await decide(before);
+      if (await this.#change(name, before, after)) return after.record;
+    }
+    throw conflict(undefined);
+  }
+
+  async #next(name: Name, request: SetRequest, head: Head | undefined): Promise<Head> {
     const live = this.#liveVersion(head);
     if (request.if_version !== undefined && request.if_version !== live) throw conflict(live);
     const latest = head?.record;
@@ -75,8 +87,7 @@ export class Writer {
       },
       this.#signer,
     );
-    await this.#change(name, latest?.version ?? 0, { record, removed: false });
-    return record;
+    return { record, removed: false };
   }
 
   /** The version that a caller can see: 0 for a name that is not there, was removed, or has expired. */
@@ -84,19 +95,21 @@ export class Writer {
     return head !== undefined && isLive(head, this.#clock.wallMs()) ? head.record.version : 0;
   }
 
-  async #change(name: Name, expectedVersion: number, head: Head): Promise<void> {
+  /** False: another change came first. */
+  async #change(name: Name, before: Head | undefined, head: Head): Promise<boolean> {
     const config = this.#config();
     const outcome = await this.#engine.change({
-      expectedVersion,
+      expectedVersion: before?.record.version ?? 0,
+      expectedRemoved: before?.removed ?? false,
       head,
       versionsMax: config.history_versions_max,
       namesMax: config.names_max,
     });
     if (outcome === 'full')
       throw new RonError('insufficient_storage', `the index holds at most ${config.names_max} names`);
-    // Only a second writer on the same engine can come between: the queue orders ours.
-    if (outcome === 'stale') throw conflict(undefined);
+    if (outcome === 'stale') return false;
     this.#lookup.changed(name, head);
+    return true;
   }
 }
 

@@ -26,11 +26,13 @@ function recordOf(name: string, version: number, seed = version): NameRecord {
 
 function setting(name: string, version: number, more: Partial<Change> = {}): Change {
   const head = { record: recordOf(name, version), removed: false };
-  return { expectedVersion: version - 1, head, versionsMax: 100, namesMax, ...more };
+  return { expectedVersion: version - 1, expectedRemoved: false, head, versionsMax: 100, namesMax, ...more };
 }
 
 function removing(head: Head): Change {
-  return { expectedVersion: head.record.version, head: { ...head, removed: true }, versionsMax: 100, namesMax };
+  const { record, removed } = head;
+  const after = { record, removed: true };
+  return { expectedVersion: record.version, expectedRemoved: removed, head: after, versionsMax: 100, namesMax };
 }
 
 const nameOf = (head: Head) => head.record.name;
@@ -49,7 +51,7 @@ export function indexEngineSuite(title: string, under: EngineUnderTest): void {
       expect(await engine.change(setting('a', 1))).toBe('done');
       expect(await engine.head('a')).toEqual({ record: recordOf('a', 1), removed: false });
       expect(await engine.head('b')).toBeUndefined();
-      expect(engine.size).toBe(1);
+      expect(await engine.size()).toBe(1);
       expect(engine.failure).toBeUndefined();
     });
 
@@ -68,9 +70,11 @@ export function indexEngineSuite(title: string, under: EngineUnderTest): void {
       expect(await engine.history('a', 99, 99)).toEqual([head.record]);
       expect((await engine.list('', undefined, 9)).map((each) => each.removed)).toEqual([true]);
       expect(await engine.change(setting('a', 1))).toBe('stale');
-      expect(await engine.change(setting('a', 2))).toBe('done');
+      expect(await engine.change(setting('a', 2))).toBe('stale');
+      expect(await engine.change(setting('a', 2, { expectedRemoved: true }))).toBe('done');
+      expect(await engine.change(removing({ record: recordOf('a', 2), removed: true }))).toBe('stale');
       expect(await engine.head('a')).toEqual({ record: recordOf('a', 2), removed: false });
-      expect(engine.size).toBe(1);
+      expect(await engine.size()).toBe(1);
     });
 
     test('the names past the budget are refused, one below and at it are not', async () => {
@@ -79,7 +83,7 @@ export function indexEngineSuite(title: string, under: EngineUnderTest): void {
       }
       expect(await engine.change(setting('a', 2, { namesMax: 2 }))).toBe('done');
       expect(await engine.head('c')).toBeUndefined();
-      expect(engine.size).toBe(2);
+      expect(await engine.size()).toBe(2);
     });
 
     test.each([1, 2, 3])('%i versions are kept, the latest included', async (versionsMax) => {
@@ -198,7 +202,8 @@ export function indexEngineSuite(title: string, under: EngineUnderTest): void {
             expect(await engine.change({ ...removing(known.head), versionsMax: 100 })).toBe('done');
             known.head = { ...known.head, removed: true };
           } else {
-            const change = setting(target, version + 1, { versionsMax, namesMax: budget });
+            const expectedRemoved = known?.head.removed ?? false;
+            const change = setting(target, version + 1, { expectedRemoved, versionsMax, namesMax: budget });
             const fits = known !== undefined || model.size < budget;
             expect(await engine.change(change)).toBe(fits ? 'done' : 'full');
             if (!fits) continue;
@@ -206,7 +211,7 @@ export function indexEngineSuite(title: string, under: EngineUnderTest): void {
             model.set(target, { head: change.head, versions });
           }
         }
-        expect(engine.size).toBe(model.size);
+        expect(await engine.size()).toBe(model.size);
         for (const [target, { head, versions }] of model) {
           expect(await engine.head(target)).toEqual(head);
           expect(await engine.history(target, Number.MAX_SAFE_INTEGER, 99)).toEqual(versions.toReversed());

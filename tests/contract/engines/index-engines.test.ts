@@ -27,7 +27,13 @@ indexEngineSuite('lmdb', {
 function setting(name: string): Change {
   const address = `b3:${'0'.repeat(64)}`;
   const record = { name, address, version: 1, prev: null, updated_at: 1, owner: 'o', signature: 's' };
-  return { expectedVersion: 0, head: { record, removed: false }, versionsMax: 9, namesMax: 1000 };
+  return {
+    expectedVersion: 0,
+    expectedRemoved: false,
+    head: { record, removed: false },
+    versionsMax: 9,
+    namesMax: 1000,
+  };
 }
 
 test('lmdb: near a full disk names are refused but can be removed, and it recovers without a restart', async () => {

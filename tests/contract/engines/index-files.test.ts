@@ -21,7 +21,13 @@ async function fill(): Promise<void> {
   await using engine = await open();
   const address = `b3:${'0'.repeat(64)}`;
   const record = { name: 'a', address, version: 1, prev: null, updated_at: 1, owner: 'o', signature: 's' };
-  await engine.change({ expectedVersion: 0, head: { record, removed: false }, versionsMax: 9, namesMax: 9 });
+  await engine.change({
+    expectedVersion: 0,
+    expectedRemoved: false,
+    head: { record, removed: false },
+    versionsMax: 9,
+    namesMax: 9,
+  });
 }
 
 const refusal = () =>
@@ -35,7 +41,7 @@ test('what LMDB made itself is opened: nothing, an empty file, names', async () 
   await writeFile(at('data.mdb'), '');
   await fill();
   await using engine = await open();
-  expect(engine.size).toBe(1);
+  expect(await engine.size()).toBe(1);
 });
 
 describe('a link is not followed', () => {

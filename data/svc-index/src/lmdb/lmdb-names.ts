@@ -96,7 +96,7 @@ class LmdbNames implements NameEngine {
     return this.#failure;
   }
 
-  get size(): number {
+  size(): number {
     return this.#size;
   }
 
@@ -166,10 +166,11 @@ class LmdbNames implements NameEngine {
   }
 
   /** Inside the write transaction: what is read here cannot change before it commits. */
-  #apply({ expectedVersion, head, versionsMax, namesMax }: Change): Outcome {
+  #apply({ expectedVersion, expectedRemoved, head, versionsMax, namesMax }: Change): Outcome {
     const { name, version } = head.record;
     const current = this.head(name);
     if ((current?.record.version ?? 0) !== expectedVersion) return 'stale';
+    if ((current?.removed ?? false) !== expectedRemoved) return 'stale';
     if (current === undefined) {
       if (this.#size >= namesMax) return 'full';
       this.#size += 1;

@@ -19,7 +19,7 @@ class RamNames implements NameEngine {
   readonly #names = new Map<string, Kept>();
   readonly #order = new SortedNames();
 
-  get size(): number {
+  size(): number {
     return this.#names.size;
   }
 
@@ -27,10 +27,11 @@ class RamNames implements NameEngine {
     return this.#names.get(name)?.head;
   }
 
-  async change({ expectedVersion, head, versionsMax, namesMax }: Change): Promise<Outcome> {
+  async change({ expectedVersion, expectedRemoved, head, versionsMax, namesMax }: Change): Promise<Outcome> {
     const { name, version } = head.record;
     const kept = this.#names.get(name);
     if ((kept?.head.record.version ?? 0) !== expectedVersion) return 'stale';
+    if ((kept?.head.removed ?? false) !== expectedRemoved) return 'stale';
     if (kept === undefined) {
       if (this.#names.size >= namesMax) return 'full';
       this.#names.set(name, { head, versions: [head.record] });

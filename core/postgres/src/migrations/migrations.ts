@@ -1,0 +1,9 @@
+import { names } from './names.ts';
+
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** In the order in which they are applied; the version of a schema is how many of them it has. Never change one that was released. */
+export const migrations: readonly Migration[] = [{ name: 'names', sql: names }];
