@@ -43,7 +43,7 @@ export async function fullOfSmall(): Promise<string> {
     must((await drain(engine, sent / 2)) >= sent / 2, 'half of them are received and acknowledged');
   }
   await using engine = await open();
-  const { ready } = engine.stats(key)!;
+  const { ready } = (await engine.stats(key))!;
   must((await drain(engine, sent)) === ready, 'all others are received and acknowledged after a restart');
   for (let more = 0; more < 1_000; more++) {
     const taken = await engine.execute(

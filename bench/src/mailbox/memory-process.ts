@@ -37,7 +37,7 @@ await sleep(settleMs);
 globalThis.gc?.();
 const status = await readFile('/proc/self/status', 'utf8');
 const { heapUsed, external } = process.memoryUsage();
-const { boxes, ready } = engine.totals();
+const { boxes, ready } = await engine.totals();
 const rss = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1_024;
 process.stdout.write(`${JSON.stringify({ rss, heap: heapUsed + external, boxes, ready })}\n`);
 

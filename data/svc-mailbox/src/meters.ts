@@ -1,5 +1,5 @@
 import type { Counter, Metrics } from '@ron/kernel';
-import type { MailboxEngine } from './engine/engine.ts';
+import type { MailboxEngine, Totals } from './engine/engine.ts';
 
 /** What an operator sees of mailboxes; no box or tenant is a label. Refreshed when somebody looks. */
 export function measure(metrics: Metrics, mailboxes: MailboxEngine): Disposable {
@@ -15,8 +15,7 @@ export function measure(metrics: Metrics, mailboxes: MailboxEngine): Disposable 
     counter.inc(total - (shown.get(counter) ?? 0));
     shown.set(counter, total);
   };
-  return metrics.onCollect(() => {
-    const totals = mailboxes.totals();
+  const setTotals = (totals: Totals) => {
     messages.labels({ state: 'ready' }).set(totals.ready);
     messages.labels({ state: 'delayed' }).set(totals.delayed);
     messages.labels({ state: 'in_flight' }).set(totals.inFlight);
@@ -24,6 +23,12 @@ export function measure(metrics: Metrics, mailboxes: MailboxEngine): Disposable 
     boxes.set(totals.boxes);
     bytes.set(totals.bytes);
     keys.set(totals.keys);
+  };
+  return metrics.onCollect(() => {
+    const now = mailboxes.totals();
+    if (!(now instanceof Promise)) setTotals(now);
+    // An engine that must ask for them: seen with the next look. While it cannot be asked, they stay as they were.
+    else now.then(setTotals, () => undefined);
     const { dead: deaths, log: written, ...counted } = mailboxes.counters;
     for (const [event, total] of Object.entries(counted)) show(events.labels({ event: wireName(event) }), total);
     for (const [reason, total] of Object.entries(deaths)) show(dead.labels({ reason }), total);

@@ -33,6 +33,7 @@ export type {
   Position,
 } from './engine/engine.ts';
 export { type JournalMailboxesOptions, openJournalMailboxes } from './journal/journal-mailboxes.ts';
+export { openPostgresMailboxes, type PostgresMailboxesOptions } from './postgres/postgres-mailboxes.ts';
 export { createRamMailboxes, type RamMailboxesOptions } from './ram/ram-mailboxes.ts';
 export type { Command, Outcomes, Receive, Send } from './state/command.ts';
 

@@ -27,9 +27,9 @@ function settling(harness: MailboxHarness): void {
       { ...live, fence: live.fence + 1 },
       { ...live, id: messageId(999) },
     ];
-    const before = [bench.stats(), bench.engine.totals()];
+    const before = [await bench.stats(), await bench.engine.totals()];
     expect(await bench.end(op, bad)).toEqual(bad.map(() => false));
-    expect([bench.stats(), bench.engine.totals()]).toEqual(before);
+    expect([await bench.stats(), await bench.engine.totals()]).toEqual(before);
     expect(await bench.end(op, [undefined, live, old])).toEqual([false, true, false]);
   });
 
@@ -55,8 +55,8 @@ function settling(harness: MailboxHarness): void {
     await using bench = await MailboxBench.open(harness);
     const id = await bench.send();
     expect(await bench.end('ack', await bench.receive())).toEqual([true]);
-    expect(bench.engine.totals()).toMatchObject({ ready: 0, delayed: 0, inFlight: 0, dead: 0, bytes: 0 });
-    expect(bench.stats()).toMatchObject({ sent: 1, delivered: 1, acked: 1, oldestAgeMs: 0 });
+    expect(await bench.engine.totals()).toMatchObject({ ready: 0, delayed: 0, inFlight: 0, dead: 0, bytes: 0 });
+    expect(await bench.stats()).toMatchObject({ sent: 1, delivered: 1, acked: 1, oldestAgeMs: 0 });
     await bench.pass(dayMs - 1);
     expect(await bench.ids()).toEqual([]);
     expect(await bench.remove(id)).toBe(false);
@@ -71,7 +71,7 @@ function settling(harness: MailboxHarness): void {
       expect(lease).toMatchObject({ id, attempt: 1, fence });
       await bench.end('release', [lease]);
     }
-    expect(bench.stats()).toMatchObject({ ready: 2, inFlight: 0 });
+    expect(await bench.stats()).toMatchObject({ ready: 2, inFlight: 0 });
   });
 
   test.each([250, 60_000])('extend: the lease lasts for %i ms from now on', async (visibilityMs) => {
@@ -81,9 +81,9 @@ function settling(harness: MailboxHarness): void {
     await bench.pass(1_000);
     expect(await bench.end('extend', [lease], { visibilityMs })).toEqual([true]);
     await bench.pass(visibilityMs - 1);
-    expect(bench.stats()).toMatchObject({ inFlight: 1 });
+    expect(await bench.stats()).toMatchObject({ inFlight: 1 });
     await bench.pass(1);
-    expect(bench.stats()).toMatchObject({ inFlight: 0 });
+    expect(await bench.stats()).toMatchObject({ inFlight: 0 });
     expect(await bench.end('ack', [lease])).toEqual([false]);
   });
 }
@@ -102,13 +102,13 @@ function failing(harness: MailboxHarness): void {
       await bench.pass(999);
       await bench.end('nack', leases.slice(0, 4));
       await bench.pass(1);
-      expect(bench.stats()).toMatchObject({ inFlight: 0 });
+      expect(await bench.stats()).toMatchObject({ inFlight: 0 });
       waits.push([]);
       for (let step = 0; step < 20; step += 1) {
-        waits.at(-1)!.push(bench.stats()!.ready);
+        waits.at(-1)!.push((await bench.stats())!.ready);
         await bench.pass(bound / 20);
       }
-      expect(bench.stats()).toMatchObject({ ready: 8, delayed: 0 });
+      expect(await bench.stats()).toMatchObject({ ready: 8, delayed: 0 });
       for (const ready of waits.at(-1)!) seen.add(ready);
     }
     // Spread over the span, not all at one moment of it.
@@ -147,7 +147,7 @@ function failing(harness: MailboxHarness): void {
     bench.set({ attempts_max: 3 });
     const id = await bench.send();
     await bench.end('nack', await bench.receive(), { delayMs: 0 });
-    expect(bench.stats()).toMatchObject({ dead: 1, ready: 1 });
+    expect(await bench.stats()).toMatchObject({ dead: 1, ready: 1 });
     expect(await bench.one()).toMatchObject({ id, attempt: 2 });
   });
 }
@@ -164,9 +164,9 @@ function deadLetters(harness: MailboxHarness): void {
     expect(leases).toMatchObject([{ id: messageId(2) }, { id, attempt: 1, fence: 3 }]);
     await bench.end('release', leases);
     await bench.pass(59_999);
-    expect(bench.stats()).toMatchObject({ ready: 2 });
+    expect(await bench.stats()).toMatchObject({ ready: 2 });
     await bench.pass(1);
-    expect(bench.stats()).toMatchObject({ ready: 0, expired: 2 });
+    expect(await bench.stats()).toMatchObject({ ready: 0, expired: 2 });
   });
 
   test.each(['redrive', 'purge'] as const)('%s: these, or the oldest; others are passed over', async (op) => {
@@ -193,7 +193,7 @@ function deadLetters(harness: MailboxHarness): void {
     expect(await bench.dead()).toHaveLength(1);
     await bench.pass(1);
     expect(await bench.dead()).toEqual([]);
-    expect(bench.engine.totals()).toMatchObject({ dead: 0, bytes: 0 });
+    expect(await bench.engine.totals()).toMatchObject({ dead: 0, bytes: 0 });
   });
 
   test.each(['ready', 'delayed', 'leased', 'dead'])(
@@ -207,8 +207,8 @@ function deadLetters(harness: MailboxHarness): void {
       expect(await bench.remove(id)).toBe(true);
       expect(await bench.remove(id)).toBe(false);
       expect(await bench.end('ack', leases)).toEqual(leases.map(() => false));
-      expect(bench.engine.totals()).toMatchObject({ ready: 0, delayed: 0, inFlight: 0, dead: 0, bytes: 0 });
-      expect(bench.stats()).toMatchObject({ deleted: 1 });
+      expect(await bench.engine.totals()).toMatchObject({ ready: 0, delayed: 0, inFlight: 0, dead: 0, bytes: 0 });
+      expect(await bench.stats()).toMatchObject({ deleted: 1 });
     },
   );
 

@@ -35,7 +35,8 @@ export function mailboxProperties(harness: MailboxHarness): void {
         await using trial = await MailboxTrial.open(harness);
         for (const one of steps) await trial.run([one]);
       }),
-      { numRuns: 120 },
+      // A database answers a thousand times slower than memory.
+      { numRuns: harness.outside === undefined ? 120 : 30 },
     );
   });
 
@@ -99,7 +100,9 @@ export function mailboxProperties(harness: MailboxHarness): void {
 /** Runs the steps `size` at a time. Returns how many disk operations that took. */
 async function runCut(harness: MailboxHarness, steps: readonly Step[], size: number, cutAt: number): Promise<number> {
   await using trial = await MailboxTrial.open(harness, cutAt);
-  for (let at = 0; at < steps.length; at += size) await trial.run(steps.slice(at, at + size));
+  // Boxes of a database are independent: what is given to two of them at once happens in no order.
+  const atOnce = harness.outside === undefined ? size : 1;
+  for (let at = 0; at < steps.length; at += atOnce) await trial.run(steps.slice(at, at + atOnce));
   return trial.operations;
 }
 

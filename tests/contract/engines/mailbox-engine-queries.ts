@@ -71,8 +71,8 @@ export function mailboxQueries(harness: MailboxHarness): void {
 
   test('stats, boxes and totals count what is there', async () => {
     await using bench = await MailboxBench.open(harness, { attempts_max: 1 });
-    expect(bench.stats()).toBeUndefined();
-    expect(bench.engine.boxes('t', undefined, 9)).toEqual([]);
+    expect(await bench.stats()).toBeUndefined();
+    expect(await bench.engine.boxes('t', undefined, 9)).toEqual([]);
     await bench.exhaust(await bench.send({ key: 'k' }));
     await bench.sending({ key: 'k' });
     await bench.pass(100);
@@ -85,16 +85,16 @@ export function mailboxQueries(harness: MailboxHarness): void {
     const counts = { ready: 2, delayed: 1, inFlight: 1, dead: 1 };
     const since = { sent: 5, duplicates: 1, delivered: 2, redelivered: 0, acked: 0, expired: 0, deleted: 0 };
     const stats = { box: 'b', ...counts, bytes: 407, oldestAgeMs: 1_000, ...since };
-    expect(bench.stats()).toEqual(stats);
+    expect(await bench.stats()).toEqual(stats);
     for (const box of ['c', 'a', 'B']) await bench.send({ box });
     await bench.send({ tenant: 'u', box: 'z' });
-    const names = (after: string | undefined, limit: number) =>
-      bench.engine.boxes('t', after, limit).map(({ box }) => box);
-    expect(names(undefined, 9)).toEqual(['B', 'a', 'b', 'c']);
-    expect(names('a', 1)).toEqual(['b']);
-    expect(names('c', 9)).toEqual([]);
-    expect(bench.engine.boxes('t', 'a', 1)).toEqual([stats]);
-    expect(bench.engine.totals()).toEqual({ boxes: 5, ...counts, ready: 6, bytes: 807, keys: 1 });
+    const names = async (after: string | undefined, limit: number) =>
+      (await bench.engine.boxes('t', after, limit)).map(({ box }) => box);
+    expect(await names(undefined, 9)).toEqual(['B', 'a', 'b', 'c']);
+    expect(await names('a', 1)).toEqual(['b']);
+    expect(await names('c', 9)).toEqual([]);
+    expect(await bench.engine.boxes('t', 'a', 1)).toEqual([stats]);
+    expect(await bench.engine.totals()).toEqual({ boxes: 5, ...counts, ready: 6, bytes: 807, keys: 1 });
   });
 
   test('roots: every address that a message stands for, until it is gone', async () => {
@@ -107,11 +107,11 @@ export function mailboxQueries(harness: MailboxHarness): void {
     await bench.exhaust(messageId(1));
     await bench.remove(messageId(3));
     if (harness.durable) await bench.restart('kill');
-    const held = (limit: number) => {
+    const held = async (limit: number) => {
       const found: string[] = [];
       let position: { readonly order: number; readonly id: string } | undefined;
       do {
-        const page = bench.engine.roots(position, limit);
+        const page = await bench.engine.roots(position, limit);
         found.push(...page.items.map((item) => `${item.tenant} ${item.box} ${item.id} ${item.address}`));
         position = page.next;
       } while (position !== undefined);
@@ -122,7 +122,7 @@ export function mailboxQueries(harness: MailboxHarness): void {
       [5, 3],
       [7, 4],
     ].map(([id, digit]) => `t b ${messageId(id!)} ${address(digit!)}`);
-    for (const limit of [1, 2, 9]) expect(held(limit)).toEqual(expected);
+    for (const limit of [1, 2, 9]) expect(await held(limit)).toEqual(expected);
   });
 
   test('watchers: woken once, when there is something for them', async () => {

@@ -17,9 +17,9 @@ export function mailboxQuotas(harness: MailboxHarness): void {
     await bench.send({ box: 'c' });
     // Dead letters count as the others do.
     await bench.exhaust(id);
-    const before = [bench.engine.totals(), bench.stats()];
+    const before = [await bench.engine.totals(), await bench.stats()];
     expect(await bench.sending({ ...more, key: 'k' })).toMatchObject({ ok: false, refusal });
-    expect([bench.engine.totals(), bench.stats()]).toEqual(before);
+    expect([await bench.engine.totals(), await bench.stats()]).toEqual(before);
     const other = refusal.startsWith('tenant-') ? await bench.sending({ ...more, tenant: 'u' }) : undefined;
     expect(other?.ok).not.toBe(false);
     expect(await bench.remove(id)).toBe(true);
@@ -41,9 +41,9 @@ export function mailboxQuotas(harness: MailboxHarness): void {
     await bench.send({ key: 'a' });
     await bench.pass(1_000);
     await bench.send({ key: 'b' });
-    const before = bench.engine.totals();
+    const before = await bench.engine.totals();
     expect(await bench.sending({ key: 'c' })).toEqual({ ok: false, refusal: 'keys', retryAfterMs: 59_000 });
-    expect(bench.engine.totals()).toEqual(before);
+    expect(await bench.engine.totals()).toEqual(before);
     expect(await bench.sending({ key: 'a' })).toMatchObject({ ok: true, duplicate: true });
     expect((await bench.sending()).ok).toBe(true);
     await bench.pass(59_000);

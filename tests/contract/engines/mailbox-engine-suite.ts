@@ -4,7 +4,7 @@ import { mailboxOutcomes } from './mailbox-engine-outcomes.ts';
 import { mailboxProperties } from './mailbox-engine-properties.ts';
 import { mailboxQueries } from './mailbox-engine-queries.ts';
 import { mailboxQuotas } from './mailbox-engine-quotas.ts';
-import { mailboxRestarts } from './mailbox-engine-restarts.ts';
+import { mailboxDiskFaults, mailboxRestarts } from './mailbox-engine-restarts.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -20,6 +20,7 @@ export function describeMailboxEngine(name: string, harness: MailboxHarness): vo
     mailboxQuotas(harness);
     mailboxQueries(harness);
     if (harness.durable) mailboxRestarts(harness);
+    if (harness.durable && harness.outside === undefined) mailboxDiskFaults(harness);
     mailboxProperties(harness);
   });
 }
@@ -57,10 +58,10 @@ function sending(harness: MailboxHarness): void {
       const id = await bench.send({ key: 'k', ttlMs: 1_000 });
       await end(bench, id);
       if (harness.durable) await bench.restart('kill');
-      const before = bench.engine.totals();
+      const before = await bench.engine.totals();
       expect(await bench.sending({ key: 'k', ttlMs: 1_000 })).toEqual({ ok: true, id, duplicate: true });
       expect(await bench.sending({ key: 'k', digest: 'other' })).toEqual({ ok: false, refusal: 'key-conflict' });
-      expect(bench.engine.totals()).toEqual(before);
+      expect(await bench.engine.totals()).toEqual(before);
       expect((await bench.sending({ key: 'l' })).ok).toBe(true);
     },
   );
@@ -83,7 +84,7 @@ function sending(harness: MailboxHarness): void {
     const id = await bench.send({ delayMs });
     await bench.pass(delayMs - 1);
     expect(await bench.ids()).toEqual([]);
-    expect(bench.stats()).toMatchObject({ delayed: 1, ready: 0 });
+    expect(await bench.stats()).toMatchObject({ delayed: 1, ready: 0 });
     await bench.pass(1);
     expect(await bench.ids()).toEqual([id]);
   });
@@ -98,9 +99,9 @@ function expiring(harness: MailboxHarness): void {
     await using bench = await MailboxBench.open(harness);
     for (const deadOnExpiry of [false, true]) await bench.send({ ttlMs: 1_000, delayMs, deadOnExpiry });
     await bench.pass(999);
-    expect(bench.stats()).toMatchObject({ expired: 0, dead: 0 });
+    expect(await bench.stats()).toMatchObject({ expired: 0, dead: 0 });
     await bench.pass(1);
-    expect(bench.stats()).toMatchObject({ ready: 0, delayed: 0, expired: 2, dead: 1, bytes: 100 });
+    expect(await bench.stats()).toMatchObject({ ready: 0, delayed: 0, expired: 2, dead: 1, bytes: 100 });
     expect(await bench.dead()).toMatchObject([{ id: messageId(2), cause: 'expired', attempt: 0, history: [] }]);
     expect(await bench.ids()).toEqual([]);
   });
@@ -111,9 +112,9 @@ function expiring(harness: MailboxHarness): void {
     bench.set({ retention_ms: 90_000 });
     await bench.send();
     await bench.pass(59_999);
-    expect(bench.stats()).toMatchObject({ ready: 3, expired: 0 });
+    expect(await bench.stats()).toMatchObject({ ready: 3, expired: 0 });
     await bench.pass(1);
-    expect(bench.stats()).toMatchObject({ ready: 1, expired: 2 });
+    expect(await bench.stats()).toMatchObject({ ready: 1, expired: 2 });
   });
 
   test.each([false, true])('a leased message is judged when its lease ends (dead letter: %s)', async (deadOnExpiry) => {
@@ -121,12 +122,18 @@ function expiring(harness: MailboxHarness): void {
     for (let count = 0; count < 4; count += 1) await bench.send({ ttlMs: 1_000, deadOnExpiry });
     const [acked, nacked, released] = await bench.receive({ visibilityMs: 5_000 });
     await bench.pass(2_000);
-    expect(bench.stats()).toMatchObject({ inFlight: 4, expired: 0 });
+    expect(await bench.stats()).toMatchObject({ inFlight: 4, expired: 0 });
     expect(await bench.end('ack', [acked])).toEqual([true]);
     expect(await bench.end('nack', [nacked], { delayMs: 0 })).toEqual([true]);
     expect(await bench.end('release', [released])).toEqual([true]);
     await bench.pass(3_000);
-    expect(bench.stats()).toMatchObject({ inFlight: 0, ready: 0, delayed: 0, expired: 3, dead: deadOnExpiry ? 3 : 0 });
+    expect(await bench.stats()).toMatchObject({
+      inFlight: 0,
+      ready: 0,
+      delayed: 0,
+      expired: 3,
+      dead: deadOnExpiry ? 3 : 0,
+    });
     expect(await bench.ids()).toEqual([]);
   });
 }
@@ -220,7 +227,7 @@ function groups(harness: MailboxHarness): void {
     for (const group of ['g', 'g', 'h', 'g', undefined]) await bench.send({ group });
     const [first, other] = await bench.receive();
     expect([first!.id, other!.id]).toEqual([1, 3].map(messageId));
-    expect(bench.stats()).toMatchObject({ ready: 2, inFlight: 3 });
+    expect(await bench.stats()).toMatchObject({ ready: 2, inFlight: 3 });
     await bench.end('nack', [first], { delayMs: 500 });
     await bench.pass(499);
     expect(await bench.ids()).toEqual([]);

@@ -243,7 +243,7 @@ export class MailboxTrial implements AsyncDisposable {
     // The power may fail once more, while it starts.
     const started = await this.#orCut(() => bench.starting().then(() => true));
     if (started === undefined) await bench.start();
-    const nowMs = this.#markedMs + bench.engine.stats(marker)!.oldestAgeMs;
+    const nowMs = this.#markedMs + (await bench.settle(Promise.resolve(bench.engine.stats(marker))))!.oldestAgeMs;
     if (nowMs < this.#recordedMs) throw new Error(`the mailbox clock went back: ${nowMs} < ${this.#recordedMs}`);
     if (nowMs > crashedMs)
       throw new Error(`the mailbox clock went on while the node was down: ${nowMs} > ${crashedMs}`);
@@ -280,7 +280,7 @@ export class MailboxTrial implements AsyncDisposable {
     const { bench } = this;
     const peeked = await bench.engine.peek(key, { order: 0, id: '' }, 1_000);
     const letters = await bench.engine.deadLetters(key, undefined, 1_000);
-    const stats = bench.engine.stats(key);
+    const stats = await bench.engine.stats(key);
     return {
       alive: peeked.items.map(({ id, attempt }) => `${id} ${attempt}`),
       dead: (letters?.items ?? []).map(({ id, attempt, cause, history }) => {

@@ -1,3 +1,6 @@
+import { mailboxCommands } from './mailbox-commands.ts';
+import { mailboxLife } from './mailbox-life.ts';
+import { mailboxTables } from './mailbox-tables.ts';
 import { names } from './names.ts';
 
 export interface Migration {
@@ -6,4 +9,7 @@ export interface Migration {
 }
 
 /** In the order in which they are applied; the version of a schema is how many of them it has. Never change one that was released. */
-export const migrations: readonly Migration[] = [{ name: 'names', sql: names }];
+export const migrations: readonly Migration[] = [
+  { name: 'names', sql: names },
+  { name: 'mailboxes', sql: mailboxTables + mailboxLife + mailboxCommands },
+];

@@ -4,6 +4,8 @@ import type { MachineCounters } from '../state/lifecycle.ts';
 
 export type { BoxKey, IdempotencyKey, SendRefusal };
 
+export type Awaitable<T> = T | Promise<T>;
+
 /** A message that was leased, with its content. */
 export interface LeasedMessage {
   readonly id: string;
@@ -136,13 +138,13 @@ export interface MailboxEngine extends AsyncDisposable {
    */
   peek(key: BoxKey, after: Position | undefined, limit: number, bytesMax?: number): Promise<Page<PeekedMessage>>;
   /** Undefined: no such box. */
-  stats(key: BoxKey): BoxCounts | undefined;
+  stats(key: BoxKey): Awaitable<BoxCounts | undefined>;
   /** Boxes of a tenant after this name, in code unit order. */
-  boxes(tenant: string, after: string | undefined, limit: number): readonly BoxCounts[];
+  boxes(tenant: string, after: string | undefined, limit: number): Awaitable<readonly BoxCounts[]>;
   /** What time has brought about by now is as durable as `durability` says: it does not come back after a crash. */
   recordTime(): Promise<void>;
-  roots(after: Position | undefined, limit: number): Page<HeldAddress>;
-  totals(): Totals;
+  roots(after: Position | undefined, limit: number): Awaitable<Page<HeldAddress>>;
+  totals(): Awaitable<Totals>;
   readonly counters: EngineCounters;
   /**
    * Calls `wake` once, when the box may have something for the caller; then the watcher is forgotten. A leasing watcher

@@ -7,9 +7,9 @@ const limitDefault = 50;
 
 /** The cursor is the name of the last box. */
 export function createBoxes(mailboxes: MailboxEngine): MailboxHandler<'boxes'> {
-  return ({ cursor, limit = limitDefault }, { context }) => {
+  return async ({ cursor, limit = limitDefault }, { context }) => {
     if (cursor !== undefined) boxKeyOf(cursor, context);
-    const boxes = mailboxes.boxes(context.tenant, cursor, limit).map(wireStats);
+    const boxes = (await mailboxes.boxes(context.tenant, cursor, limit)).map(wireStats);
     const last = boxes.at(-1);
     return boxes.length === limit && last !== undefined ? { boxes, cursor: last.box } : { boxes };
   };

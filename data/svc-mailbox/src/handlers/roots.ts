@@ -10,7 +10,8 @@ export function createRoots(mailboxes: MailboxEngine): MailboxHandler<'roots'> {
     // What is answered is relied upon: nothing that a crash, or a log that failed, could bring back may be left out.
     if (cursor === undefined) await mailboxes.recordTime();
     if (mailboxes.failure !== undefined) throw new RonError('unavailable', 'the messages cannot be known for certain');
-    const { items, next } = mailboxes.roots(cursor === undefined ? undefined : parsePosition(cursor), limit);
+    const after = cursor === undefined ? undefined : parsePosition(cursor);
+    const { items, next } = await mailboxes.roots(after, limit);
     const roots = items.map(({ box, id, address }) => ({ box, id, address }));
     return next === undefined ? { roots } : { roots, cursor: encodePosition(next) };
   };

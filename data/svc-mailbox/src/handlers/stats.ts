@@ -5,8 +5,8 @@ import { boxKeyOf } from '../requests/box-key.ts';
 import type { MailboxHandler } from './handler.ts';
 
 export function createStats(mailboxes: MailboxEngine): MailboxHandler<'stats'> {
-  return ({ box }, { context }) => {
-    const counts = mailboxes.stats(boxKeyOf(box, context));
+  return async ({ box }, { context }) => {
+    const counts = await mailboxes.stats(boxKeyOf(box, context));
     if (counts === undefined) throw noSuchBox();
     return wireStats(counts);
   };

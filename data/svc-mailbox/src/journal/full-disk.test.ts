@@ -23,7 +23,7 @@ describe('a full disk', () => {
     const refused = bench.sending({ key: 'k', text: 'y'.repeat(3_000) });
     await expect(refused).rejects.toMatchObject({ code: 'insufficient_storage' });
     expect(await bench.look()).toEqual(before);
-    expect(bench.engine.totals().keys).toBe(0);
+    expect((await bench.engine.totals()).keys).toBe(0);
     expect(bench.engine.failure).toBeUndefined();
     bench.free();
     const id = idOf(9_999);

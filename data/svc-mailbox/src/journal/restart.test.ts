@@ -99,7 +99,7 @@ it('boxes come back however many there may be, when there is a message in each',
   }
   await bench.send({ box: 'also' });
   await bench.restart('kill');
-  expect(bench.engine.boxes('t', undefined, 9).map(({ box, ready }) => [box, ready])).toEqual([
+  expect((await bench.engine.boxes('t', undefined, 9)).map(({ box, ready }) => [box, ready])).toEqual([
     ['also', 1],
     ['kept', 1],
   ]);
