@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { get } from 'node:http';
 import { connect } from '@ron/app-sdk/node';
 import { createRealEnv } from '@ron/kernel/real';
 import { storageContract } from '@ron/proto/storage';
@@ -19,6 +21,16 @@ const isAlive = (pid: number): boolean => {
     throw error;
   }
 };
+
+const textFrom = (socketPath: string, path: string): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const request = get({ socketPath, path }, (response) => {
+      const pieces: Buffer[] = [];
+      response.on('data', (piece: Buffer) => pieces.push(piece));
+      response.on('end', () => resolve(Buffer.concat(pieces).toString()));
+    });
+    request.on('error', reject);
+  });
 
 describe('a macronode', () => {
   const stack = new AsyncDisposableStack();
@@ -157,6 +169,15 @@ describe('a macronode', () => {
     }
   });
 
+  test('each process has metrics and readiness for its operator, on a socket', async () => {
+    const { processes } = await macro.launcher.processes.list({});
+    for (const { process } of processes.filter((one) => one.process !== 'omnigate')) {
+      const socket = `${folder}/run/${process}.http`;
+      expect(await textFrom(socket, '/metrics')).toContain('requests_total{service=');
+      expect(JSON.parse(await textFrom(socket, '/readyz'))).toMatchObject({ ready: true });
+    }
+  });
+
   test('a second one on the same folder, or on a port in use, is refused with what to do', async () => {
     const same = startNodeProcess({ program: [macronodeMain], args: ['--folder', folder, '--listen', '127.0.0.1:0'] });
     await expect(same).rejects.toMatchObject({ exit: { code: 6 }, stderr: expect.stringContaining('in use') });
@@ -175,7 +196,6 @@ describe('a macronode', () => {
   test('an unknown key is refused with its line', async () => {
     using other = tempFolder();
     const file = other.join('macronode.toml');
-    const { writeFileSync } = await import('node:fs');
     writeFileSync(file, '[topology]\ngatewys = 3\n');
     const refused = startNodeProcess({
       program: [macronodeMain],

@@ -74,6 +74,11 @@ export function publicSocket(runFolder: string, name: string): string {
   return `${runFolder}/${name}.pub`;
 }
 
+/** HTTP of a process for its operator: `/metrics`, `/readyz`. omnigate answers them on its own port. */
+export function operatorSocket(runFolder: string, name: string): string {
+  return `${runFolder}/${name}.http`;
+}
+
 function rightsOf(service: string): ProcessPlan['asks'] {
   return Object.fromEntries((uses[service] ?? []).map((contract) => [contract.name, rightsFor(contract)]));
 }

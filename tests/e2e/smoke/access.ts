@@ -24,7 +24,7 @@ export async function checkAccess(checks: Checks, target: Target, foreignCapabil
       ['/healthz', '"ok":true'],
       ['/readyz', '"ready":true'],
       ['/version', target.listener],
-      ['/metrics', 'requests_total{service="gateway"'],
+      ['/metrics', `requests_total{service="${target.listener === 'micronode' ? 'gateway' : 'omnigate'}"`],
       ['/openapi.json', '"openapi":"3.1.0"'],
     ] as const) {
       const reply = await fetch(node.url + path);

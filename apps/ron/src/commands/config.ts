@@ -1,9 +1,15 @@
 import { readFile } from 'node:fs/promises';
+import type { ConfigTables } from '@ron/kernel';
 import { CliError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { renderTable } from '../output/table.ts';
 import type { Session } from '../session.ts';
 import type { Setting } from '../settings.ts';
+
+interface ConfigFlags {
+  readonly origin?: boolean;
+  readonly profile?: 'micro' | 'macro';
+}
 
 interface Row {
   readonly field: string;
@@ -12,7 +18,7 @@ interface Row {
 }
 
 /** What this command uses and, given a file, what a node would make of it. */
-export async function runShow(session: Session, [file]: string[], flags: { origin?: boolean }) {
+export async function runShow(session: Session, [file]: string[], flags: ConfigFlags) {
   const { settings } = session;
   const rows: Row[] = [
     row(
@@ -26,7 +32,7 @@ export async function runShow(session: Session, [file]: string[], flags: { origi
       (value) => (value === undefined ? '(none)' : '[redacted]'),
     ),
   ];
-  if (file !== undefined) rows.push(...(await nodeRows(file)));
+  if (file !== undefined) rows.push(...(await nodeRows(file, flags)));
   print(session, rows, flags.origin === true);
   return undefined;
 }
@@ -42,8 +48,8 @@ function row<T>(field: string, read: () => Setting<T>, shown: (value: T) => unkn
   }
 }
 
-export async function runCheck(session: Session, [file = '']: string[], flags: { origin?: boolean }) {
-  const rows = await nodeRows(file);
+export async function runCheck(session: Session, [file = '']: string[], flags: ConfigFlags) {
+  const rows = await nodeRows(file, flags);
   if (flags.origin) print(session, rows, true);
   else if (session.output.json) session.output.result({ file, ok: true }, () => '');
   session.output.note(`${file}: valid`);
@@ -67,16 +73,18 @@ function text(value: unknown): string {
 }
 
 /** Validates the file as the node does, over its defaults and under the environment. */
-async function nodeRows(file: string): Promise<Row[]> {
+async function nodeRows(file: string, { profile }: ConfigFlags): Promise<Row[]> {
   const content = await readFile(file, 'utf8');
   // Schemas and their compiler take longer to load than most commands take to run.
-  const [{ ConfigError, createConfig, formatProblem }, { micronodeTables }] = await Promise.all([
+  const [{ ConfigError, createConfig, formatProblem }, tables] = await Promise.all([
     import('@ron/kernel'),
-    import('@ron/micronode/config'),
+    profile === 'macro'
+      ? import('@ron/macronode/config').then(({ macronodeTables }) => macronodeTables)
+      : import('@ron/micronode/config').then(({ micronodeTables }) => micronodeTables),
   ]);
   try {
     const sources = { file: { name: file, text: content }, environment: process.env, flags: {} };
-    const config = createConfig(micronodeTables, sources);
+    const config = createConfig<ConfigTables>(tables, sources);
     return config.entries().map(({ path, value, origin }) => ({
       field: path,
       value,

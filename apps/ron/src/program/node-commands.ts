@@ -24,12 +24,14 @@ export function addNodeCommands(scope: Scope): void {
       'what this command uses and, with a file, what a node would make of it',
       async () => (await import('../commands/config.ts')).runShow,
     )
-    .option('--origin', 'also where each value comes from');
+    .option('--origin', 'also where each value comes from')
+    .addOption(profileOf());
   config
     .add('check <file>', 'check the configuration file of a node', async () => {
       return (await import('../commands/config.ts')).runCheck;
     })
-    .option('--origin', 'also print the values in effect and where they come from');
+    .option('--origin', 'also print the values in effect and where they come from')
+    .addOption(profileOf());
   scope
     .add('bench', 'put and get numbers against the node, seen from here', async () => {
       return (await import('../commands/bench.ts')).runBench;
@@ -42,6 +44,10 @@ export function addNodeCommands(scope: Scope): void {
       return (await import('../commands/tour.ts')).runTour;
     })
     .option('-y, --yes', 'do not wait for Enter between chapters');
+}
+
+function profileOf(): Option {
+  return new Option('--profile <name>', 'whose file it is').choices(['micro', 'macro']).default('micro');
 }
 
 function addEdge(scope: Scope): void {

@@ -7,7 +7,7 @@ import {
   reloadConfig,
   type Timer,
 } from '@ron/kernel';
-import { createLoadMeter, createLog, createRealEnv, measureProcess } from '@ron/kernel/real';
+import { createLoadMeter, createLog, createRealClock, createRealEnv, measureProcess } from '@ron/kernel/real';
 import { startFailure } from '@ron/micronode/start-failure';
 import { macronodeTables } from '../config.ts';
 import type { Role } from '../topology.ts';
@@ -19,6 +19,7 @@ import { loadRole, type ServedRole, serveRole } from './run-role.ts';
  * has nothing to do: when the channel ends, it stops.
  */
 const gatesEveryMs = 500;
+const orphanMsMax = 3_000;
 
 const [role] = process.argv.slice(2) as [Role];
 let served: ServedRole | undefined;
@@ -31,7 +32,11 @@ let toldGates = '';
 process.on('SIGINT', () => undefined);
 process.on('SIGHUP', () => undefined);
 process.on('SIGTERM', () => void stop());
-process.on('disconnect', () => void stop());
+process.on('disconnect', () => {
+  // Nobody starts another one in its place or waits for it: what it was doing is not worth more than a moment.
+  createRealClock().after(orphanMsMax, () => process.kill(process.pid, 'SIGKILL'));
+  void stop();
+});
 
 const loaded = loadRole(role);
 process.on('message', (message) => void hear(message as ToProcess));
@@ -66,6 +71,11 @@ async function begin(order: StartOrder): Promise<void> {
     const base = { order, env, config, log, accessLog, metrics, bus, load };
     const startRole = await loaded;
     served = await serveRole(startRole, { ...base, stack: stack.move() });
+    if (stopping !== undefined) {
+      // It was told to while it started.
+      await served[Symbol.asyncDispose]();
+      return leave();
+    }
     reload = (text) => reloadConfig(config, text, log);
     tell({ kind: 'started', facts: served.facts });
     tellGates();

@@ -1,7 +1,7 @@
 import { createAuthenticator, createVerifier, processKeyExaminer } from '@ron/auth';
 import type { Listener } from '@ron/kernel';
-import { bindOapServer, type Gate, OapPool, parseTrustedProxies, privatePlane, uuidV7 } from '@ron/service';
-import { privateSocket, publicSocket, type Role } from '../topology.ts';
+import { bindOapServer, type Gate, listenHttp, OapPool, parseTrustedProxies, privatePlane, uuidV7 } from '@ron/service';
+import { operatorSocket, privateSocket, publicSocket, type Role } from '../topology.ts';
 import { version } from '../version.ts';
 import type { Facts } from './messages.ts';
 import type { RoleParts, RunningRole } from './parts.ts';
@@ -37,7 +37,17 @@ export async function loadRole(role: Role): Promise<StartRole> {
   }
 }
 
+/** What was opened is closed again when a later step fails. */
 export async function serveRole(start: StartRole, base: Base): Promise<ServedRole> {
+  try {
+    return await openRole(start, base);
+  } catch (error) {
+    await base.stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function openRole(start: StartRole, base: Base): Promise<ServedRole> {
   const { stack, order } = base;
   const pools = new Pools(base);
   stack.use(pools);
@@ -46,8 +56,14 @@ export async function serveRole(start: StartRole, base: Base): Promise<ServedRol
     pool: (role) => pools.open(role, 'private'),
     publicPool: (role) => pools.open(role, 'public'),
   });
-  const listeners = await listen(base, running);
   let stopping = false;
+  const gates = (): readonly Gate[] => [
+    ...(stopping ? [{ gate: 'process', ok: false, reason: 'it is stopping' }] : []),
+    ...running.hosted.flatMap((service) => service.gates()),
+    ...(running.gates?.() ?? []),
+  ];
+  const listeners = await listen(base, running);
+  if (order.role !== 'omnigate') listeners.push(await listenForOperator(base, gates));
   stack.defer(async () => {
     stopping = true;
     const { drain_ms } = base.config.table('server').current();
@@ -57,11 +73,7 @@ export async function serveRole(start: StartRole, base: Base): Promise<ServedRol
   });
   return {
     facts: running.facts ?? {},
-    gates: () => [
-      ...(stopping ? [{ gate: 'process', ok: false, reason: 'it is stopping' }] : []),
-      ...running.hosted.flatMap((service) => service.gates()),
-      ...(running.gates?.() ?? []),
-    ],
+    gates,
     async pause(target, paused) {
       pools.pause(target, paused);
       await running.pause?.(target, paused);
@@ -69,32 +81,47 @@ export async function serveRole(start: StartRole, base: Base): Promise<ServedRol
     cluster: (gates) => running.cluster?.(gates),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
 
-  async function listen(
-    { env, log, metrics, config }: Base,
-    { privately = [], publicly = [], controlBytesMax }: RunningRole,
-  ): Promise<Listener[]> {
-    const identity = { server_version: version.version, node_id: uuidV7(env), transports: ['unix'], revocation_seq: 0 };
-    const { name, runFolder } = order;
-    const common = { env, log, metrics, identity };
-    const opened: Listener[] = [];
-    if (privately.length > 0) {
-      const key = Buffer.from(order.key, 'base64');
-      const verifier = createVerifier(processKeyExaminer({ key }), { env, audience: name });
-      const authenticator = createAuthenticator({ authority: verifier, publicPrefixes: () => [] });
-      const dispatchers = privately.map((dispatcher) => privatePlane(dispatcher, authenticator));
-      const address = { kind: 'unix', path: privateSocket(runFolder, name) } as const;
-      opened.push(await bindOapServer({ ...common, address, dispatchers }));
-    }
-    if (publicly.length > 0) {
-      const address = { kind: 'unix', path: publicSocket(runFolder, name) } as const;
-      // Whoever can open the socket is a process of this node, and says for whom it calls.
-      const trustedProxies = parseTrustedProxies(['unix', ...config.table('front').current().trusted_proxies]);
-      const bytes = controlBytesMax === undefined ? {} : { controlBytesMax };
-      opened.push(await bindOapServer({ ...common, address, dispatchers: publicly, trustedProxies, ...bytes }));
-    }
-    return opened;
+async function listen(
+  { order, env, log, metrics }: Base,
+  { privately = [], publicly = [], controlBytesMax }: RunningRole,
+): Promise<Listener[]> {
+  const identity = { server_version: version.version, node_id: uuidV7(env), transports: ['unix'], revocation_seq: 0 };
+  const { name, runFolder } = order;
+  const common = { env, log, metrics, identity };
+  const opened: Listener[] = [];
+  if (privately.length > 0) {
+    const key = Buffer.from(order.key, 'base64');
+    const verifier = createVerifier(processKeyExaminer({ key }), { env, audience: name });
+    const authenticator = createAuthenticator({ authority: verifier, publicPrefixes: () => [] });
+    const dispatchers = privately.map((dispatcher) => privatePlane(dispatcher, authenticator));
+    const address = { kind: 'unix', path: privateSocket(runFolder, name) } as const;
+    opened.push(await bindOapServer({ ...common, address, dispatchers }));
   }
+  if (publicly.length > 0) {
+    const address = { kind: 'unix', path: publicSocket(runFolder, name) } as const;
+    // Whoever can open the socket is a process of this node, and says for whom it calls.
+    const trustedProxies = parseTrustedProxies(['unix']);
+    const bytes = controlBytesMax === undefined ? {} : { controlBytesMax };
+    opened.push(await bindOapServer({ ...common, address, dispatchers: publicly, trustedProxies, ...bytes }));
+  }
+  return opened;
+}
+
+/** What only this process knows, on a socket that only its user can open. */
+function listenForOperator(
+  { order, env, log, metrics, config }: Base,
+  gates: () => readonly Gate[],
+): Promise<Listener> {
+  return listenHttp({
+    ...{ env, log, metrics, gates },
+    address: { kind: 'unix', path: operatorSocket(order.runFolder, order.name) },
+    settings: () => ({ ...config.table('front').current(), access_log: 'off' }),
+    dispatchers: [],
+    version: () => ({ ...version, name: order.name, config_version: config.version }),
+    openApi: () => ({}),
+  });
 }
 
 /** Connections to other processes, opened with the first call. */
