@@ -137,6 +137,7 @@ export class Machine {
       names: brokenNames(this.names.open(env), this.#canary),
       mailboxes: createRamMailboxes({ env, config: () => config.table('mailbox').current(), bytesMax: 2 ** 24 }),
       trust: await openDiskTrust(broken, config, this.#log, this.#kms),
+      onQuarantined: () => new DisposableStack(),
       limitMailboxesBy: () => undefined,
     };
     return startMicronode({ env: broken, config, log: this.#log, engines });

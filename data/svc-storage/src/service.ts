@@ -34,7 +34,7 @@ import { createSteadyTime } from './steady-time.ts';
 import { UploadTable } from './uploads/upload-table.ts';
 import { VerifiedReads } from './verified-reads.ts';
 
-export type { BlobEngine, EngineEvents, StoredObject } from './engine.ts';
+export type { BlobEngine, EngineEvents, Staging, StoredObject } from './engine.ts';
 export type { Presence } from './holding.ts';
 export { createRamEngine, type RamEngineConfig, type RamEngineOptions } from './ram/engine.ts';
 export { StorageConfig };

@@ -1,7 +1,9 @@
+import type { Peer } from '@ron/proto/contract';
 import { edgeContract } from '@ron/proto/edge';
 import { gatewayContract } from '@ron/proto/gateway';
 import { mailboxContract } from '@ron/proto/mailbox';
 import { indexContract } from '@ron/proto/names';
+import type { overlayContract } from '@ron/proto/overlay';
 import { storageContract } from '@ron/proto/storage';
 import { defineService, type PolicyStage } from '@ron/service';
 import { GatewayConfig } from './config.ts';
@@ -51,6 +53,8 @@ export interface GatewayEngines {
   readonly quotas?: QuotaStore | undefined;
   /** Asked for each item of a view, whose operation asks for no right as a whole. Absent: nothing is taken away. */
   readonly policy?: PolicyStage;
+  /** Copies on other nodes. Absent: the node is alone. */
+  readonly copies?: Pick<Peer<typeof overlayContract>, 'pin'>;
 }
 
 const uses = {
@@ -71,7 +75,7 @@ export const gateway = defineService<typeof gatewayContract, typeof GatewayConfi
     const { quotas: store } = engines;
     const snapshots = store === undefined ? undefined : new QuotaSnapshots({ store, quota, config, clock, log });
     const reader = new ObjectReader({ edge, random: env.random, config, ledger: quota });
-    const writer = new ObjectWriter(storage, config, quota);
+    const writer = new ObjectWriter({ storage, config, ledger: quota, copies: engines.copies });
     const manifests = new ManifestStore({ stat: edge.stat, get: edge.read }, config);
     const buckets = metrics.gauge('gateway_quota_buckets', 'Quota buckets remembered').labels();
     const cached = metrics.gauge('gateway_manifest_cache_bytes', 'Estimated bytes of parsed manifests').labels();

@@ -1,3 +1,4 @@
+import { placeTtlMsMax } from '@ron/proto/exchange';
 import { type Static, Type } from 'typebox';
 import { type ServeLimits, serveLimitsDefault } from './exchange/serve-ports.ts';
 
@@ -44,7 +45,38 @@ export const OverlayConfig = Type.Object(
       serve.questionsPerSecondPerPeer,
       100,
       1_000_000,
-      'objects that one node may ask about; a challenge or a placement counts as a hundred',
+      'objects that one node may ask about; a challenge counts as twenty, a placement as ten',
+    ),
+    copies_bytes_max: integer(
+      16 * 1_024 ** 3,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      'bytes of objects that are kept here for trusted nodes; 0: none',
+    ),
+    copies_ttl_ms: integer(
+      604_800_000,
+      180_000,
+      placeTtlMsMax,
+      'for which other nodes are asked to keep copies for this one; renewed three times as often',
+    ),
+    copies_check_ms: integer(
+      21_600_000,
+      1_000,
+      86_400_000,
+      'in which every node that keeps a copy for this one proves once that it has it',
+    ),
+    copies_grace_ms: integer(
+      600_000,
+      1_000,
+      86_400_000,
+      'for which a node that is gone still counts as having its copies',
+    ),
+    copies_last_grace_ms: integer(30_000, 1_000, 86_400_000, 'the same when only one copy is left'),
+    copies_bytes_per_second: integer(
+      50 * 1_024 * 1_024,
+      65_536,
+      1_000_000_000_000,
+      'bytes of copies that are made anew, all together',
     ),
   },
   { additionalProperties: false },

@@ -12,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { checkPossession } from './exchange/possession.ts';
 import { MemoryBlobs } from './exchange/testing/blobs.ts';
 import { testObject } from './exchange/testing/fake-peers.ts';
+import { MemoryShelf } from './exchange/testing/memory-shelf.ts';
 import { createRamPeerStore, type OverlayApi, OverlayConfig, type OverlayEngines, overlay } from './service.ts';
 import { signerOf, verifyEd25519 } from './testing/real-keys.ts';
 import { contactOf, outcomeOf, SmallNetwork } from './testing/small-network.ts';
@@ -57,6 +58,13 @@ async function startService(seeds: OverlayEngines['seeds'] = []) {
     topics: ['news'],
     store: createRamPeerStore(),
     maySend: (address) => address === shared.address,
+    copies: {
+      shelf: new MemoryShelf(),
+      freeBytes: () => 0,
+      mayPlace: () => false,
+      mayKeep: () => [],
+      fetch: () => Promise.reject(new RonError('not_found', 'nobody has it')),
+    },
     signer: signerOf(0),
     verify: verifyEd25519,
     ask: () => Promise.reject(new RonError('unavailable', 'nobody is there')),

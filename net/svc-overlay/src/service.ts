@@ -5,8 +5,9 @@ import { storageContract } from '@ron/proto/storage';
 import { defineService, nodeOf, type Ports } from '@ron/service';
 import { loadAnswerCheck } from './asker.ts';
 import { OverlayConfig, serveLimitsOf } from './config.ts';
+import { copiesOf } from './exchange/copies/copies-of.ts';
+import type { CopyEngines } from './exchange/copies/copy-ports.ts';
 import { createExchangeHandlers } from './exchange/exchange-handlers.ts';
-import type { Placements } from './exchange/placements.ts';
 import type { MaySend } from './exchange/serve-ports.ts';
 import { createStoredBlobs } from './exchange/stored-blobs.ts';
 import { createBan } from './handlers/ban.ts';
@@ -14,10 +15,14 @@ import { createExchange } from './handlers/exchange.ts';
 import { createGossip } from './handlers/gossip.ts';
 import { createHello } from './handlers/hello.ts';
 import { createPeers } from './handlers/peers.ts';
+import { createPin } from './handlers/pin.ts';
 import { createPing } from './handlers/ping.ts';
 import { createPingReq } from './handlers/ping-req.ts';
+import { createPins } from './handlers/pins.ts';
+import { createRepair } from './handlers/repair.ts';
 import { createSync } from './handlers/sync.ts';
 import { createUnban } from './handlers/unban.ts';
+import { createUnpin } from './handlers/unpin.ts';
 import { createMeters } from './meters.ts';
 import { Overlay, type OverlayApi } from './overlay.ts';
 import type { PeerStore } from './peers/peer-store.ts';
@@ -26,10 +31,12 @@ import type { SelfDescription } from './records.ts';
 
 export { type AnswerCheck, loadAnswerCheck } from './asker.ts';
 export { OverlayConfig } from './config.ts';
+export type { CopyEngines, CopyShelf } from './exchange/copies/copy-ports.ts';
 export type { Transfer } from './exchange/fetch/fetch-object.ts';
 export type { PositionalSink } from './exchange/fetch/fetch-ports.ts';
 export { choosePlaces, type PlacementPeer } from './exchange/placement/choose.ts';
 export { Repair } from './exchange/placement/repair.ts';
+export { repairLimitsDefault } from './exchange/placement/repair-limits.ts';
 export { type Keeper, Placements } from './exchange/placements.ts';
 export { type CallNode, contactOfName, createNodePeers, nameOf } from './exchange/remote/exchange-peers.ts';
 export { RemoteObjects, type RemoteObjectsPorts } from './exchange/remote/remote-objects.ts';
@@ -58,8 +65,7 @@ export interface OverlayEngines extends Pick<OverlayPorts, 'ask' | 'channels' | 
   readonly store: PeerStore;
   /** Which objects other nodes may have from here. */
   readonly maySend: MaySend;
-  /** Absent: no copies are kept for other nodes. */
-  readonly placements?: Placements;
+  readonly copies: CopyEngines;
   /** Given what the other parts of the process use, before the first answer. */
   readonly attach?: (overlay: OverlayApi) => void;
 }
@@ -74,7 +80,7 @@ export const overlay = defineService({
   config: OverlayConfig,
   uses,
   async start({ config, peers, engines, env, log, metrics }: OverlayServicePorts) {
-    const { about, seeds, topics, store, attach, maySend, placements, ...network } = engines;
+    const { about, seeds, topics, store, attach, maySend, copies: copyEngines, ...network } = engines;
     const { clock, random, work } = env;
     const isAnswer = await loadAnswerCheck();
     const node = new Overlay(
@@ -89,6 +95,16 @@ export const overlay = defineService({
       },
       { about, seeds, topics, store, isAnswer },
     );
+    const { pins, placements, ...copies } = copiesOf(node, copyEngines, {
+      about,
+      ask: network.ask,
+      storage: peers.storage,
+      config: () => config.current(),
+      clock,
+      random,
+      log,
+      metrics,
+    });
     const exchange = createExchangeHandlers({
       self: network.signer.id,
       clock,
@@ -100,6 +116,7 @@ export const overlay = defineService({
     const measuring = measure(metrics, node);
     attach?.(node);
     await node.start();
+    copies.start();
     return {
       handlers: {
         hello: createHello(node),
@@ -114,6 +131,10 @@ export const overlay = defineService({
         challenge: (input, { context }) => exchange.challenge(input, nodeOf(context), context),
         place: (input, { context }) => exchange.place(input, nodeOf(context)),
         release: (input, { context }) => exchange.release(input, nodeOf(context)),
+        pin: createPin(pins),
+        unpin: createUnpin(pins),
+        pins: createPins(pins),
+        repair: createRepair(pins),
         peers: createPeers(node, () => clock.monotonicMs()),
         ban: createBan(node),
         unban: createUnban(node),
@@ -125,6 +146,7 @@ export const overlay = defineService({
       ],
       async [Symbol.asyncDispose]() {
         measuring[Symbol.dispose]();
+        copies[Symbol.dispose]();
         await node[Symbol.asyncDispose]();
       },
     };

@@ -24,6 +24,8 @@ export interface Engines {
   readonly trust: TrustEngines;
   /** What callers have used up; in RAM it begins anew with each start. */
   readonly quotas?: Table<QuotaRow> | undefined;
+  /** Told of each object whose stored bytes turn out to be damaged. Must not throw. */
+  readonly onQuarantined: (listener: (address: string) => void) => Disposable;
   /** From then on the mailboxes keep to the limits of the policy too, which is opened after them. */
   readonly limitMailboxesBy: (policy: PolicyEngine) => void;
 }
@@ -45,6 +47,14 @@ export async function openEngines(
   lmdbFolder: string | undefined,
 ): Promise<Engines> {
   const place: EnginePlace = { env, log, durability: lmdbFolder === undefined ? 'memory' : 'fsync' };
+  const listeners = new Set<(address: string) => void>();
+  const onQuarantined = (listener: (address: string) => void): Disposable => {
+    listeners.add(listener);
+    return { [Symbol.dispose]: () => void listeners.delete(listener) };
+  };
+  const onCorrupt = (address: string) => {
+    for (const tell of listeners) tell(address);
+  };
   let mailboxTable: LiveConfig<MailboxConfig> = config.table('mailbox');
   const mailboxConfig = () => mailboxTable.current();
   const limitMailboxesBy = (policy: PolicyEngine): void => {
@@ -52,10 +62,10 @@ export async function openEngines(
   };
   // The keystore locks the data folder's part first: a second process on the same folder fails here, before it touches bytes.
   const trust = await openTrust(place, config);
-  const blobs = await openBlobs(place, config);
+  const blobs = await openBlobs(place, config, onCorrupt);
   const mailboxes = await openMailboxes(place, config, mailboxConfig);
   const names = await openNames(place, config, lmdbFolder);
-  return { blobs, names, mailboxes, trust, quotas: await openQuotas(place), limitMailboxesBy };
+  return { blobs, names, mailboxes, trust, quotas: await openQuotas(place), onQuarantined, limitMailboxesBy };
 }
 
 export async function openTrust(
@@ -67,9 +77,17 @@ export async function openTrust(
   return openDiskTrust(env, config, log, kms);
 }
 
-export async function openBlobs({ env, log, durability }: EnginePlace, config: Budgets): Promise<BlobEngine> {
+/** `onCorrupt` is told of each object whose stored bytes turn out to be damaged, and must not throw. */
+export async function openBlobs(
+  { env, log, durability }: EnginePlace,
+  config: Budgets,
+  onCorrupt: (address: string) => void = () => undefined,
+): Promise<BlobEngine> {
   const events: EngineEvents = {
-    onCorrupt: (address, detail) => log.error({ address, detail }, 'stored bytes failed verification: quarantined'),
+    onCorrupt: (address, detail) => {
+      log.error({ address, detail }, 'stored bytes failed verification: quarantined');
+      onCorrupt(address);
+    },
     onDamage: (detail) => log.error({ detail }, 'stored bytes were damaged: a change of an object may be lost'),
   };
   if (durability === 'memory') {

@@ -112,7 +112,10 @@ export async function startMicronode(options: MicronodeOptions): Promise<Microno
   const pressure = stack.adopt(pressureOf({ ...options, metrics }), (opened) => opened?.[Symbol.dispose]());
   const hosted = new Map<string, HostedService>();
   const network = await networkOf(options, metrics, trust, hosted);
-  if (network !== undefined) stack.use(network);
+  if (network !== undefined) {
+    stack.use(network);
+    stack.use(options.engines.onQuarantined((address) => network.mend(address)));
+  }
   await startServices({ ...options, bus, metrics, pressure, network, hosted }, trust, health, stack);
   // In the background: the node is ready before others know what it has.
   network
@@ -215,6 +218,7 @@ async function networkOf(
     authenticator: trust.authenticator,
     policy: trust.policy.stage,
     revocationSeq: () => trust.revocationSeq,
+    blobs: engines.blobs,
     hosted: (name) => hosted.get(name),
   });
 }
@@ -248,6 +252,7 @@ async function startServices(
       ratesOf: ratesUnderPolicy(config, trust.policy),
       policy: trust.policy.stage,
       quotas: options.engines.quotas,
+      ...(network && { copies: network.copies }),
     },
   };
   const { authenticator, audit: auditStage } = trust;

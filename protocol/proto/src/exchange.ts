@@ -110,13 +110,14 @@ export const PlaceInput = Type.Object(
   strict,
 );
 
-/** Why not; `busy` and `no_space` may be otherwise later. */
+/** Why not; `busy` and `no_space` may be otherwise later. `no_source`: none of those named gave it. */
 export const PlaceRefusal = Type.Union([
   Type.Literal('no_space'),
   Type.Literal('too_large'),
   Type.Literal('not_allowed'),
   Type.Literal('durability'),
   Type.Literal('busy'),
+  Type.Literal('no_source'),
 ]);
 export type PlaceRefusal = Static<typeof PlaceRefusal>;
 

@@ -1,10 +1,11 @@
 import { type TSchema, Type } from 'typebox';
 import { CapabilityView } from './capability.ts';
 import { defineContract, type HttpRoute } from './contract.ts';
-import { Address, Count, Cursor, Durability, NameText, PathText, strict, TimeMs } from './fields.ts';
+import { Address, Count, Cursor, NameText, PathText, strict, TimeMs } from './fields.ts';
 import { hydrateOperation } from './hydration.ts';
 import { mailboxOperations } from './mailbox.ts';
 import { NameRecord, nameRemoved, nameSet, Resolution } from './names.ts';
+import { CopyHolder, DurabilityWish } from './pins.ts';
 import { HeaderText, ReadOutput, readFields, readRoutes } from './reading.ts';
 import {
   CollectInput,
@@ -21,7 +22,17 @@ import {
 import { uploadOperations } from './uploads.ts';
 
 const PutReply = Type.Object(
-  { ...PutOutput.properties, location: Type.String(), http_status: Type.Union([Type.Literal(200), Type.Literal(201)]) },
+  {
+    ...PutOutput.properties,
+    copies: Type.Optional(
+      Type.Array(CopyHolder, {
+        maxItems: 64,
+        description: 'the nodes that have it, each as durably, when copies were asked for',
+      }),
+    ),
+    location: Type.String(),
+    http_status: Type.Union([Type.Literal(200), Type.Literal(201)]),
+  },
   strict,
 );
 const putReplyRoute = { statusField: 'http_status', replyHeaders: { location: 'location' }, reply: 'json' } as const;
@@ -64,7 +75,7 @@ export const gatewayContract = defineContract({
     put: {
       summary: 'Store an object; its address is computed',
       input: Type.Object(
-        { content_encoding: Type.Optional(HeaderText), durability: Type.Optional(Durability) },
+        { content_encoding: Type.Optional(HeaderText), durability: Type.Optional(DurabilityWish) },
         strict,
       ),
       output: PutReply,
@@ -90,7 +101,7 @@ export const gatewayContract = defineContract({
     put_at: {
       summary: 'Store an object whose address is known; other bytes are refused and nothing is stored',
       input: Type.Object(
-        { address: Address, content_encoding: Type.Optional(HeaderText), durability: Type.Optional(Durability) },
+        { address: Address, content_encoding: Type.Optional(HeaderText), durability: Type.Optional(DurabilityWish) },
         strict,
       ),
       output: PutReply,

@@ -3,6 +3,7 @@ import { defineContract } from './contract.ts';
 import { exchangeOperations } from './exchange.ts';
 import { Bytes, Count, Cursor, strict, TimeMs } from './fields.ts';
 import { type Contact, NodeId, Region } from './network.ts';
+import { pinOperations } from './pins.ts';
 
 /** Bounds of what nodes send each other; a message past one of them is malformed. */
 export const overlayLimits = {
@@ -171,8 +172,8 @@ const read = [{ method: 'read', resource: 'admin/overlay' }] as const;
 const node = [{ method: 'write', resource: 'net/overlay' }] as const;
 
 /**
- * Membership, gossip and the exchange of objects between nodes. All but the last three operations are for nodes, each by the
- * id that its channel proves (`forbidden` for anybody else). Refusals carry `details.reason`, a word.
+ * Membership, gossip, the exchange of objects between nodes, and copies on them. The operations whose scope is `net/overlay`
+ * are for nodes, each by the id that its channel proves (`forbidden` for anybody else). Refusals carry `details.reason`, a word.
  */
 export const overlayContract = defineContract({
   name: 'overlay',
@@ -250,6 +251,7 @@ export const overlayContract = defineContract({
       shedAs: 'write',
     },
     ...exchangeOperations,
+    ...pinOperations,
     peers: {
       summary: 'The members that this node knows, by id, and who is banned',
       input: Type.Object(

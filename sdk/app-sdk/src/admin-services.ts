@@ -1,6 +1,7 @@
 import type { ClientRoute } from './routes.ts';
 import type { ServiceTable } from './transport.ts';
 
+export { overlayService } from './overlay-service.ts';
 export { auditService, passportService, registryService } from './services.ts';
 
 const get = (path: string): ClientRoute => ({ method: 'GET', path, reply: 'json' });

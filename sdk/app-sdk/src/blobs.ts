@@ -7,11 +7,13 @@ import type {
   Blobs,
   CallOptions,
   GetOptions,
+  PutOptions,
   PutResult,
   ReadableSource,
   TransferOptions,
 } from './client.ts';
 import { RonClientError } from './errors.ts';
+import type { Pins } from './pins.ts';
 import { blobReply, type ReplyOptions } from './reply.ts';
 import { type OpenedRead, openRead } from './resumption.ts';
 import { discard, once, rereadable } from './streams.ts';
@@ -22,19 +24,24 @@ export interface Hasher {
   digest(): Uint8Array;
 }
 
-export function createBlobs(caller: Caller, newHasher: () => Hasher = treeHasher): Blobs {
+export function createBlobs(caller: Caller, pins: Pick<Pins, 'pin'>, newHasher: () => Hasher = treeHasher): Blobs {
+  const store = async (source: BlobSource, options: PutOptions, deadlineMs: number): Promise<PutResult> => {
+    const again = rereadable(source);
+    if (again === undefined) return putOnce(caller, source, options);
+    const address = options.address ?? (await addressOf(again, newHasher));
+    const known = !options.assumeMissing && (await isKnown(blobs, address, caller.within(deadlineMs, options)));
+    if (known) return { address, size: again.sizeBytes, stored: false, durability: undefined, sentBytes: 0 };
+    if (again.sizeBytes >= resumableBytesMin) return resumableUpload(caller, address, again, options);
+    return putAt(caller, address, again, { ...options, ...caller.within(deadlineMs, options) });
+  };
   const blobs: Blobs = {
     async put(source, options = {}) {
-      const again = rereadable(source);
-      if (again === undefined) return putOnce(caller, source, options);
-      const address = options.address ?? (await addressOf(again, newHasher));
+      const { copies } = options;
       const deadlineMs = caller.deadlineOf(options);
-      const known = !options.assumeMissing && (await isKnown(blobs, address, caller.within(deadlineMs, options)));
-      if (known) {
-        return { address, size: again.sizeBytes, stored: false, durability: undefined, sentBytes: 0 };
-      }
-      if (again.sizeBytes >= resumableBytesMin) return resumableUpload(caller, address, again, options);
-      return putAt(caller, address, again, { ...options, ...caller.within(deadlineMs, options) });
+      const stored = await store(source, options, deadlineMs);
+      if (copies === undefined) return stored;
+      const { holders } = await pins.pin(stored.address, copies, caller.within(deadlineMs, options));
+      return { ...stored, copies: holders.filter(({ state }) => state !== 'dead') };
     },
     async get(address, options = {}) {
       const trusted = parseAddress(address);

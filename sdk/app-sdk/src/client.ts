@@ -4,6 +4,7 @@ import type { ByteStream } from '@ron/proto/stream';
 import type { AuditCalls, Receipted, ReceiptOption } from './audit.ts';
 import type { BoxStats, Mailbox } from './mailbox.ts';
 import type { PassportCalls } from './passport.ts';
+import type { CopyHolder, Pins } from './pins.ts';
 import type { RegistryCalls } from './registry.ts';
 import type { ServiceTable } from './transport.ts';
 
@@ -14,6 +15,7 @@ export interface RonClient extends AsyncDisposable {
   readonly bundles: Bundles;
   readonly caps: Caps;
   readonly node: NodeCalls;
+  readonly pins: Pins;
   readonly passport: PassportCalls;
   readonly audit: AuditCalls;
   readonly registry: RegistryCalls;
@@ -73,6 +75,8 @@ export interface PutResult {
   readonly stored: boolean;
   /** What the node did before it answered; undefined when it had the object already. */
   readonly durability: 'memory' | 'fsync' | undefined;
+  /** With `copies`: the nodes that have it, each as durably as the asked one. */
+  readonly copies?: readonly CopyHolder[];
   /** Bytes of the object that travelled for this put. */
   readonly sentBytes: number;
 }
@@ -109,6 +113,11 @@ export interface PutOptions extends TransferOptions {
   readonly address?: string;
   /** Do not ask first whether the node has it. */
   readonly assumeMissing?: boolean;
+  /**
+   * On so many nodes before it resolves, 1 to 16, and from then on (`pins`). With too few of them `unavailable`: the object is
+   * stored on the asked one, and the wish stays.
+   */
+  readonly copies?: number;
 }
 
 export interface Blobs {

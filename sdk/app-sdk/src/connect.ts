@@ -45,7 +45,8 @@ export function connect(options: ConnectOptions): RonClient {
   );
   const transport = transportFor(options, credential);
   const caller = new Caller(transport, platform, credential);
-  const blobs = createBlobs(caller, options.newHasher);
+  const pins = lazyCalls(async () => (await trust()).createPins(caller), ['list']);
+  const blobs = createBlobs(caller, pins, options.newHasher);
   let log: AuditLog | undefined;
   const audit = async () => {
     const { AuditLog } = await trust();
@@ -58,6 +59,7 @@ export function connect(options: ConnectOptions): RonClient {
     bundles: createBundles(caller, blobs),
     caps: createCaps(caller, () => credential.capability()),
     node: createNodeCalls(caller),
+    pins,
     passport: lazyCalls(async () => (await trust()).createPassportCalls(caller), ['list']),
     audit: lazyCalls(audit, ['tail']),
     registry: lazyCalls(async () => (await trust()).createRegistryCalls(caller, verifySignature), ['follow']),

@@ -64,6 +64,7 @@ export type {
 } from './mailbox.ts';
 export { mimeOf } from './mime.ts';
 export type { PassportCalls, Revoked } from './passport.ts';
+export type { CopyHolder, PinnedObject, Pins, RepairReport } from './pins.ts';
 export type { FollowedSnapshot, FollowOptions, RegistryCalls, RegistryDocument } from './registry.ts';
 export type { Access, Platform, ServiceTable, Transport, TransportReply, TransportRequest } from './transport.ts';
 export { resumableBytesMin } from './upload.ts';

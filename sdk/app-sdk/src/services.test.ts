@@ -1,17 +1,26 @@
 import { auditContract } from '@ron/proto/audit';
 import type { Contract, Operation } from '@ron/proto/contract';
 import { kmsContract } from '@ron/proto/kms';
+import { overlayContract } from '@ron/proto/overlay';
 import { passportContract } from '@ron/proto/passport';
 import { policyContract } from '@ron/proto/policy';
 import { registryContract } from '@ron/proto/registry';
 import { describe, expect, test } from 'vitest';
-import { auditService, kmsService, passportService, policyService, registryService } from './admin-services.ts';
+import {
+  auditService,
+  kmsService,
+  overlayService,
+  passportService,
+  policyService,
+  registryService,
+} from './admin-services.ts';
 import { encodeHttpCall } from './http-call.ts';
 import type { ServiceTable } from './transport.ts';
 
 const services: readonly [Contract, ServiceTable][] = [
   [auditContract, auditService],
   [kmsContract, kmsService],
+  [overlayContract, overlayService],
   [passportContract, passportService],
   [policyContract, policyService],
   [registryContract, registryService],

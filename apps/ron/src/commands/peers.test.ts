@@ -1,6 +1,5 @@
-import { overlayContract } from '@ron/proto/overlay';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { overlayService, type PeersPage } from '../remote/overlay.ts';
+import type { PeersPage } from '../remote/overlay.ts';
 import { startHttpNode } from '../testing/http-node.ts';
 import { startMicronode, type TestNode } from '../testing/micronode.ts';
 import { runHere, timeForProcesses } from '../testing/run-ron.ts';
@@ -33,14 +32,6 @@ const startLister = () =>
   );
 
 describe('ron peers', () => {
-  it('goes where the contract says', () => {
-    for (const [name, { method, path }] of Object.entries(overlayService.routes)) {
-      const operation = overlayContract.operations[name as keyof typeof overlayService.routes];
-      expect(operation.http[0]).toMatchObject({ method, path });
-    }
-    expect(overlayService.app).toBe(overlayContract.app);
-  });
-
   it('shows members on all pages, then who is banned and no member', async () => {
     const { url } = await startLister();
     const { code, stdout } = await runHere(['--url', url, 'peers']);

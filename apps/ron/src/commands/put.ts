@@ -5,11 +5,14 @@ import { usageError } from '../cli-error.ts';
 import { walkFolder } from '../files/folder-walk.ts';
 import { lazyFile } from '../files/lazy-file.ts';
 import { formatBytes, formatCount } from '../output/format.ts';
+import { explained, orAlone } from '../remote/overlay.ts';
 import type { Session } from '../session.ts';
+import { parseCopies, shortNode } from './pin.ts';
 
 export interface PutFlags {
   readonly name?: string;
   readonly recursive?: boolean;
+  readonly copies?: string;
 }
 
 /** Symbolic links and the like that are named one by one. */
@@ -18,7 +21,8 @@ const skippedShown = 10;
 export async function runPut(session: Session, [path = '']: string[], flags: PutFlags): Promise<undefined> {
   // A wrong name is worth knowing before gigabytes travel.
   if (flags.name !== undefined) (await import('@ron/naming')).parseName(flags.name);
-  const stored = await store(session, path, flags);
+  const copies = flags.copies === undefined ? undefined : parseCopies(flags.copies);
+  const stored = await store(session, path, flags, copies);
   const { result } = stored;
   const { client, output, signal } = session;
   const named = flags.name === undefined ? undefined : await client.names.set(flags.name, result.address, { signal });
@@ -44,23 +48,23 @@ interface Stored {
   readonly extra: object;
 }
 
-async function store(session: Session, path: string, flags: PutFlags): Promise<Stored> {
+async function store(session: Session, path: string, flags: PutFlags, copies: number | undefined): Promise<Stored> {
   if (path === '-') {
     if (flags.recursive) throw usageError('stdin is not a folder', 'ron put --help');
-    return putStdin(session);
+    return putStdin(session, copies);
   }
   const found = await stat(path);
   if (flags.recursive) {
     if (!found.isDirectory()) throw usageError(`${path} is a file, not a folder`, `ron put ${path}`);
-    return putFolder(session, path);
+    return putFolder(session, path, copies);
   }
   if (found.isDirectory()) throw usageError(`${path} is a folder`, `ron put -r ${path}`);
   // Pipes and devices say nothing about their length and cannot be read twice.
   if (!found.isFile()) throw usageError(`${path} is not a regular file`, `ron put - < ${path}`);
-  return putFile(session, path, found.size);
+  return putFile(session, path, found.size, copies);
 }
 
-async function putFile(session: Session, path: string, sizeBytes: number): Promise<Stored> {
+async function putFile(session: Session, path: string, sizeBytes: number, copies: number | undefined): Promise<Stored> {
   const { client, signal } = session;
   const source = lazyFile(path, sizeBytes);
   const address = await hashed(session, source);
@@ -70,13 +74,15 @@ async function putFile(session: Session, path: string, sizeBytes: number): Promi
     const result = await client.blobs.put(source, {
       address,
       signal,
+      ...copiesField(copies),
       onProgress({ doneBytes, totalBytes }) {
         reachedBytes = doneBytes;
         progress.update(doneBytes, totalBytes);
       },
     });
-    return { result, summary: storedText(result), extra: {} };
-  } catch (thrown) {
+    return { result, summary: storedText(result), extra: copiesShown(result) };
+  } catch (refusal) {
+    const thrown = explained(refusal);
     if (signal.aborted && sizeBytes >= resumableBytesMin && reachedBytes > 0) {
       session.output.note('the node keeps what arrived: repeat the command to go on from there');
     }
@@ -99,16 +105,19 @@ async function hashed(session: Session, source: ReadableSource): Promise<string>
   return session.client.blobs.address(counted());
 }
 
-async function putStdin(session: Session): Promise<Stored> {
+async function putStdin(session: Session, copies: number | undefined): Promise<Stored> {
   using progress = session.progress('put');
-  const result = await session.client.blobs.put(session.input, {
-    signal: session.signal,
-    onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-  });
-  return { result, summary: storedText(result), extra: {} };
+  const result = await orAlone(
+    session.client.blobs.put(session.input, {
+      signal: session.signal,
+      ...copiesField(copies),
+      onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
+    }),
+  );
+  return { result, summary: storedText(result), extra: copiesShown(result) };
 }
 
-async function putFolder(session: Session, path: string): Promise<Stored> {
+async function putFolder(session: Session, path: string, copies: number | undefined): Promise<Stored> {
   using progress = session.progress('put');
   const { client, output, signal } = session;
   const walk = await walkFolder(path, signal);
@@ -122,6 +131,10 @@ async function putFolder(session: Session, path: string): Promise<Stored> {
     signal,
     onProgress: ({ doneBytes }) => progress.update(doneBytes, walk.totalBytes),
   });
+  // Each file is an object of its own; the manifest goes last, so that a bundle in copies is whole.
+  const objects =
+    copies === undefined ? [] : [...new Set([...result.entries.map(({ address }) => address), result.address])];
+  for (const address of objects) await orAlone(client.pins.pin(address, copies ?? 1, { signal }));
   const summary =
     `${formatCount(walk.files.length, 'file')}, ${formatBytes(walk.totalBytes)}: ` +
     `${formatCount(result.storedEntries, 'file')} sent, ${formatBytes(result.sentBytes)}`;
@@ -133,7 +146,17 @@ function asBundleSource(file: { entryPath: string; filePath: string; sizeBytes: 
   return { path: file.entryPath, source: lazyFile(file.filePath, file.sizeBytes) };
 }
 
-function storedText({ size, durability }: PutResult): string {
+function storedText({ size, durability, copies }: PutResult): string {
   const kept = durability === 'fsync' ? ', on disk' : durability === 'memory' ? ', in memory' : '';
-  return `stored ${formatBytes(size)}${kept}`;
+  const nodes =
+    copies === undefined ? '' : `, ${formatCount(copies.length, 'node')}: ${copies.map(shortNode).join(' ')}`;
+  return `stored ${formatBytes(size)}${kept}${nodes}`;
+}
+
+function copiesField(copies: number | undefined) {
+  return copies === undefined ? {} : { copies };
+}
+
+function copiesShown({ copies }: PutResult) {
+  return copies === undefined ? {} : { copies };
 }

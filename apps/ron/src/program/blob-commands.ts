@@ -6,7 +6,8 @@ export function addBlobCommands(scope: Scope): void {
       return (await import('../commands/put.ts')).runPut;
     })
     .option('-n, --name <name>', 'point this name at it')
-    .option('-r, --recursive', 'store a folder as a bundle; prints the address of its manifest');
+    .option('-r, --recursive', 'store a folder as a bundle; prints the address of its manifest')
+    .option('--copies <n>', 'on so many nodes, 1 to 16, before it says so, and from then on (ron pin)');
   scope
     .add('get <source>', 'read an address, a name, or a path in a named bundle', async () => {
       return (await import('../commands/get.ts')).runGet;
@@ -25,4 +26,27 @@ export function addBlobCommands(scope: Scope): void {
   scope.add('stat <source>', 'size and address of an object, a name or a path', async () => {
     return (await import('../commands/stat.ts')).runStat;
   });
+  addCopyCommands(scope);
+}
+
+function addCopyCommands(scope: Scope): void {
+  scope
+    .add('pin <source>', 'keep an object on several nodes; "ron pin ls" lists what is kept so, and where', async () => {
+      return (await import('../commands/pin.ts')).runPin;
+    })
+    .option('--copies <n>', 'nodes, 1 to 16, this one included', '3')
+    .addHelpText(
+      'after',
+      '\nSOURCE is an address, or a name: then what it points at now. The manifest of a bundle is one object, its files are\n' +
+        'others (ron put -r --copies pins them all). The node needs a network and trusted nodes that trust it. Copies that\n' +
+        'are lost are made again; "ron repair" does that at once.',
+    );
+  scope.add('unpin <source>', 'the copies are not wanted any more; other nodes are told', async () => {
+    return (await import('../commands/pin.ts')).runUnpin;
+  });
+  scope
+    .add('repair', 'make the copies that are missing now, without waiting for nodes that are gone', async () => {
+      return (await import('../commands/pin.ts')).runRepair;
+    })
+    .option('--dry-run', 'only say what is missing');
 }

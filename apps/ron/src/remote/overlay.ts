@@ -1,4 +1,4 @@
-import type { ServiceTable } from '@ron/app-sdk';
+import { overlayService } from '@ron/app-sdk/services';
 import type { Peer } from '@ron/proto/contract';
 import type { overlayContract } from '@ron/proto/overlay';
 import { CliError } from '../cli-error.ts';
@@ -7,16 +7,6 @@ import { hasCode } from '../refusal.ts';
 import type { Session } from '../session.ts';
 
 export type PeersPage = Awaited<ReturnType<Peer<typeof overlayContract>['peers']>>;
-
-/** What an operator asks a node about the others, as plain data: the contract would bring its schemas along. */
-export const overlayService = {
-  app: 0x0101,
-  routes: {
-    peers: { method: 'GET', path: '/overlay/peers', query: ['state', 'limit', 'cursor'], reply: 'json' },
-    ban: { method: 'POST', path: '/overlay/bans', json: true, reply: 'json' },
-    unban: { method: 'DELETE', path: '/overlay/bans/:id', reply: 'json' },
-  },
-} as const satisfies ServiceTable;
 
 export async function* peerPages(session: Session): AsyncGenerator<PeersPage> {
   let cursor: string | undefined;
@@ -28,17 +18,25 @@ export async function* peerPages(session: Session): AsyncGenerator<PeersPage> {
 }
 
 /** Rejects with the way out when the node has no network: it then knows no such route. */
-export async function askOverlay(
+export function askOverlay(
   { client, signal }: Session,
-  operation: keyof typeof overlayService.routes,
+  operation: 'peers' | 'ban' | 'unban',
   input: Readonly<Record<string, unknown>>,
 ): Promise<object> {
+  return orAlone(client.call(overlayService, operation, input, { signal, mutation: operation !== 'peers' }));
+}
+
+export async function orAlone<T>(answer: Promise<T>): Promise<T> {
   try {
-    return await client.call(overlayService, operation, input, { signal, mutation: operation !== 'peers' });
+    return await answer;
   } catch (thrown) {
-    if (hasCode(thrown, 'not_found') && /no such route/.test((thrown as Error).message)) throw alone(thrown);
-    throw thrown;
+    throw explained(thrown);
   }
+}
+
+/** The way out, where a node that is alone refused. */
+export function explained(thrown: unknown): unknown {
+  return hasCode(thrown, 'not_found') && /no such route/.test((thrown as Error).message) ? alone(thrown) : thrown;
 }
 
 function alone(cause: unknown): CliError {

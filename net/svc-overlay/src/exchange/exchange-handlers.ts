@@ -19,8 +19,7 @@ export interface ExchangePorts {
   readonly clock: Clock;
   readonly blobs: Blobs;
   readonly maySend: MaySend;
-  /** Absent: this node keeps no copies for others. */
-  readonly placements?: Placements | undefined;
+  readonly placements: Placements;
   /** Asked for at each call; what is not in it is as by default. */
   readonly limits?: () => Partial<ServeLimits>;
 }

@@ -43,7 +43,7 @@ function keeping(limits: Partial<PlacementLimits> = {}, capacity = 10_000, mayPl
     pin: async (address, holder) => void pins.add(`${address} ${holder}`),
     unpin: async (address, holder) => void pins.delete(`${address} ${holder}`),
   };
-  const placements = new Placements(env.clock, keeper, mayPlace, { reserveBytes: 1_000, ...limits });
+  const placements = new Placements(env.clock, keeper, mayPlace, () => ({ reserveBytes: 1_000, ...limits }));
   return { env, placements, stored, pins, failing, most: () => atOnce };
 }
 
@@ -94,9 +94,31 @@ describe('placements', () => {
     failing.add(addressOf(1));
     await placements.place(asking(1, 9_000), owner);
     await env.scheduler.runFor(150);
-    expect(placements.count).toBe(0);
+    expect([placements.count, placements.bytes]).toEqual([0, 0]);
     expect(pins.size).toBe(0);
     expect(await placements.place(asking(2, 9_000), owner)).toMatchObject({ state: 'fetching' });
+  });
+
+  test('who asks again for a copy that could not be had is told so once', async () => {
+    const { env, placements, failing } = keeping();
+    failing.add(addressOf(1));
+    await placements.place(asking(1), owner);
+    await env.scheduler.runFor(150);
+    expect(await placements.place(asking(1), other)).toMatchObject({ state: 'fetching' });
+    expect(await placements.place(asking(1), owner)).toMatchObject({ state: 'refused', reason: 'no_source' });
+    expect(await placements.place(asking(1), owner)).toMatchObject({ state: 'fetching' });
+  });
+
+  test('a budget for copies holds whatever else is free, and for what is here already', async () => {
+    const { env, placements, stored } = keeping({ bytesMax: 2_000 });
+    stored.set(addressOf(1), 1_001);
+    expect(await placements.place(asking(1, 1_001), owner)).toMatchObject({ state: 'held', free_bytes: 2_000 });
+    expect(await placements.place(asking(2, 1_000), owner)).toMatchObject({ reason: 'no_space', free_bytes: 999 });
+    expect(await placements.place(asking(2, 999), owner)).toMatchObject({ state: 'fetching' });
+    expect(await placements.place(asking(1, 1_001), other)).toMatchObject({ reason: 'no_space', free_bytes: 0 });
+    await env.scheduler.runFor(150);
+    await placements.release(addressOf(1), owner);
+    expect(placements.bytes).toBe(999);
   });
 
   test('a copy ends with its time unless it is asked for again, and one that is released while it is fetched is not pinned', async () => {

@@ -26,6 +26,8 @@ export interface PlacementLimits {
   readonly copiesMax: number;
   /** Larger objects are refused. */
   readonly sizeBytesMax: number;
+  /** Of all copies together; an object that two nodes want counts twice. */
+  readonly bytesMax: number;
   /** Left free whatever is asked. */
   readonly reserveBytes: number;
   readonly fetchesMax: number;
@@ -36,6 +38,7 @@ export const placementLimitsDefault: PlacementLimits = {
   copiesPerPeerMax: 20_000,
   copiesMax: 100_000,
   sizeBytesMax: 16 * 1024 ** 3,
+  bytesMax: 16 * 1024 ** 3,
   reserveBytes: 1024 ** 3,
   fetchesMax: 4,
   waitingMax: 1_000,
@@ -50,6 +53,8 @@ interface Copy {
 }
 
 const busyMs = 5_000;
+/** Copies that could not be had, remembered until their owner asks again. */
+const failedMax = 10_000;
 const sweepMs = 60_000;
 
 /**
@@ -59,7 +64,7 @@ const sweepMs = 60_000;
 export class Placements implements Disposable {
   readonly #clock: Clock;
   readonly #keeper: Keeper;
-  readonly #limits: PlacementLimits;
+  readonly #limitsNow: () => Partial<PlacementLimits>;
   readonly #mayPlace: (from: NodeId) => boolean;
   readonly #copies = new Map<string, Copy>();
   readonly #perPeer = new Map<NodeId, number>();
@@ -67,31 +72,44 @@ export class Placements implements Disposable {
   #waiting = 0;
   /** Bytes of copies that are still to come. */
   #promisedBytes = 0;
+  #bytes = 0;
+  readonly #failed = new Set<string>();
   #sweep: Timer | undefined;
 
   constructor(
     clock: Clock,
     keeper: Keeper,
     mayPlace: (from: NodeId) => boolean,
-    limits: Partial<PlacementLimits> = {},
+    limits: () => Partial<PlacementLimits> = () => ({}),
   ) {
     this.#clock = clock;
     this.#keeper = keeper;
     this.#mayPlace = mayPlace;
-    this.#limits = { ...placementLimitsDefault, ...limits };
+    this.#limitsNow = limits;
   }
 
   get count(): number {
     return this.#copies.size;
   }
 
+  /** Of all copies, those included that are still to come. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get #limits(): PlacementLimits {
+    return { ...placementLimitsDefault, ...this.#limitsNow() };
+  }
+
   /** Takes on a copy, or says why not. For one that is there already: renews it and says how far it is. */
   async place(input: Static<typeof PlaceInput>, from: NodeId): Promise<PlaceOutput> {
     const key = keyOf(input.address, from);
     const has = await this.#keeper.has(input.address);
-    const free = Math.max(0, (await this.#keeper.freeBytes()) - this.#limits.reserveBytes - this.#promisedBytes);
+    const { bytesMax, reserveBytes } = this.#limits;
+    const space = (await this.#keeper.freeBytes()) - reserveBytes - this.#promisedBytes;
+    const free = Math.max(0, Math.min(space, bytesMax - this.#bytes));
     const known = this.#copies.get(key);
-    const refusal = known === undefined ? this.#refusal(input, from, has ? 0 : input.size, free) : undefined;
+    const refusal = known === undefined ? this.#refusal(key, input, from, has, free) : undefined;
     if (refusal !== undefined) {
       const later = refusal === 'busy' || refusal === 'no_space' ? { retry_after_ms: busyMs } : {};
       return { state: 'refused', reason: refusal, free_bytes: free, ...later };
@@ -140,12 +158,21 @@ export class Placements implements Disposable {
     this.#copies.clear();
   }
 
-  #refusal(input: Static<typeof PlaceInput>, from: NodeId, needed: number, free: number): PlaceRefusal | undefined {
-    const { copiesPerPeerMax, copiesMax, sizeBytesMax, waitingMax } = this.#limits;
+  #refusal(
+    key: string,
+    input: Static<typeof PlaceInput>,
+    from: NodeId,
+    has: boolean,
+    free: number,
+  ): PlaceRefusal | undefined {
+    const { copiesPerPeerMax, copiesMax, sizeBytesMax, bytesMax, waitingMax } = this.#limits;
     if (!this.#mayPlace(from)) return 'not_allowed';
+    // Said once: who asks again begins anew, perhaps with other sources.
+    if (this.#failed.delete(key)) return 'no_source';
     if (input.size > sizeBytesMax) return 'too_large';
     if (input.durability === 'fsync' && this.#keeper.durability !== 'fsync') return 'durability';
-    if (needed > free) return 'no_space';
+    // What is here already takes no space, and counts as kept all the same.
+    if (has ? this.#bytes + input.size > bytesMax : input.size > free) return 'no_space';
     if (this.#copies.size >= copiesMax || (this.#perPeer.get(from) ?? 0) >= copiesPerPeerMax) return 'no_space';
     return this.#waiting >= waitingMax ? 'busy' : undefined;
   }
@@ -164,6 +191,7 @@ export class Placements implements Disposable {
 
   #add(key: string, input: Static<typeof PlaceInput>, from: NodeId): Copy {
     const copy: Copy = { input, from, state: 'waiting', expiresAtMs: 0, stop: new AbortController() };
+    this.#bytes += input.size;
     this.#copies.set(key, copy);
     this.#count(copy, 1);
     this.#perPeer.set(from, (this.#perPeer.get(from) ?? 0) + 1);
@@ -174,6 +202,7 @@ export class Placements implements Disposable {
     copy.stop.abort(over);
     if (this.#copies.get(key) !== copy) return;
     this.#copies.delete(key);
+    this.#bytes -= copy.input.size;
     this.#become(copy, 'gone');
     const left = (this.#perPeer.get(copy.from) ?? 1) - 1;
     if (left > 0) this.#perPeer.set(copy.from, left);
@@ -190,7 +219,7 @@ export class Placements implements Disposable {
     }
   }
 
-  /** A copy that cannot be had is forgotten: who wanted it asks again, perhaps with other sources. */
+  /** A copy that cannot be had is forgotten, but for the next question. */
   async #fetch(key: string, copy: Copy): Promise<void> {
     const { input, from, stop } = copy;
     try {
@@ -202,6 +231,7 @@ export class Placements implements Disposable {
       if (this.#copies.get(key) !== copy) await this.#keeper.unpin(input.address, holderOf(from));
     } catch {
       // The keeper has reported it; here it only means that there is no copy.
+      if (this.#copies.get(key) === copy && this.#failed.size < failedMax) this.#failed.add(key);
       this.#remove(key, copy);
     }
     this.#fetching -= 1;
@@ -228,5 +258,12 @@ function keyOf(address: string, from: NodeId): string {
 
 /** Under which name storage keeps it. */
 function holderOf(from: NodeId): string {
-  return `copy:${from}`;
+  return `${copyOf}${from}`;
+}
+
+const copyOf = 'copy:';
+
+/** For whom storage keeps a copy, by the names under which it does. */
+export function ownersIn(holders: readonly string[]): readonly NodeId[] {
+  return holders.filter((holder) => holder.startsWith(copyOf)).map((holder) => holder.slice(copyOf.length));
 }

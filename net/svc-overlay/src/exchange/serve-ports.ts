@@ -26,9 +26,10 @@ export interface ServeLimits {
   readonly streamsMax: number;
   /** Bytes a second to one node, over all its streams; a stream waits for its turn. */
   readonly bytesPerSecondPerPeer: number;
-  /** Addresses that one node may ask about in a second; a challenge counts as `challengeCost`. */
+  /** Addresses that one node may ask about in a second; a challenge counts as `challengeCost`, a placement as `placeCost`. */
   readonly questionsPerSecondPerPeer: number;
   readonly challengeCost: number;
+  readonly placeCost: number;
   /** A reader that takes no piece for so long is cut. */
   readonly readerIdleMs: number;
   /** From `graceMs` on, a stream as a whole must come to this pace. */
@@ -45,7 +46,8 @@ export const serveLimitsDefault: ServeLimits = {
   streamsMax: 64,
   bytesPerSecondPerPeer: 1024 * 1024 * 1024,
   questionsPerSecondPerPeer: 10_000,
-  challengeCost: 100,
+  challengeCost: 20,
+  placeCost: 10,
   readerIdleMs: 10_000,
   progressBytesPerSecondMin: 1_024,
   graceMs: 30_000,

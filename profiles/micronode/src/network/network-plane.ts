@@ -1,7 +1,7 @@
 import { servicePrincipal } from '@ron/auth';
 import { type Config, type Env, type Listener, type Log, type Metrics, parseNetAddress } from '@ron/kernel';
 import { type Kms, verifyRaw } from '@ron/kms';
-import type { Principal } from '@ron/proto/contract';
+import type { Peer, Principal } from '@ron/proto/contract';
 import { dhtContract } from '@ron/proto/dht';
 import { indexContract } from '@ron/proto/names';
 import type { Contact, NodeId } from '@ron/proto/network';
@@ -27,7 +27,7 @@ import {
   type OverlayEngines,
   overlay,
 } from '@ron/svc-overlay/service';
-import type { Presence } from '@ron/svc-storage/service';
+import type { BlobEngine, Presence } from '@ron/svc-storage/service';
 import { createNodeLinks, createNodeTransport, openNodeIdentity } from '@ron/transport';
 import type { MicronodeTables } from '../config.ts';
 import { version } from '../version.ts';
@@ -37,7 +37,9 @@ import { farNames } from './far-names.ts';
 import { Holders } from './holders.ts';
 import { lateDispatcher } from './late-dispatcher.ts';
 import { maySend } from './may-send.ts';
+import { Mender } from './mender.ts';
 import { betweenNodes, only } from './node-facing.ts';
+import { createObjectFetch } from './object-fetch.ts';
 import { openRemote } from './remote.ts';
 import { remoteSource } from './remote-source.ts';
 
@@ -54,6 +56,7 @@ export interface NetworkParts {
   readonly authenticator: Authenticator;
   readonly policy: PolicyStage;
   readonly revocationSeq: () => number;
+  readonly blobs: BlobEngine;
   readonly hosted: (name: string) => HostedService | undefined;
 }
 
@@ -68,6 +71,10 @@ export interface NetworkPlane extends AsyncDisposable {
   readonly elsewhere: NamesElsewhere;
   /** Tells the network which objects are here, and which no longer. */
   readonly presence: Presence;
+  /** Copies on other nodes, for the gateway. */
+  readonly copies: Pick<Peer<typeof overlayContract>, 'pin'>;
+  /** The stored bytes of an object are damaged: other nodes may have it. */
+  mend(address: string): void;
   /** The same of all that was here before the node started. */
   announceAll(addresses: Iterable<string>): Promise<void>;
 }
@@ -77,7 +84,7 @@ const served = [betweenNodes(overlayContract), betweenNodes(dhtContract), only(i
 
 /** Opens the node's place in the network: it listens from now on, and joins when its services start. */
 export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
-  const { env, config, kms, log, metrics, mayDial, hosted } = parts;
+  const { env, config, kms, log, metrics, mayDial, blobs, hosted } = parts;
   const settings = config.table('network').current();
   await using stack = new AsyncDisposableStack();
   const identity = await openNodeIdentity(kms, env.work);
@@ -139,6 +146,13 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     },
     seeds,
     topics: [],
+    copies: {
+      shelf: blobs,
+      freeBytes: () => freeBytes(blobs),
+      mayPlace: (id) => isTrusted(id) && !isBanned(id),
+      mayKeep: () => present(),
+      fetch: (wanted, signal) => fetch(wanted, signal),
+    },
     store: parts.remembers ? createDiskPeerStore({ disk: env.disk, log, path: 'peers.json' }) : createRamPeerStore(),
     attach: (api) => {
       overlayApi = api;
@@ -176,6 +190,18 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
   const quality = () => overlayApi?.quality;
   const remote = openRemote({ env, log, metrics, links, holders, isTrusted, isBanned, quality, onLiar });
   const announcer = new Announcer(() => localDht, log);
+  const fetch = createObjectFetch({
+    clock: env.clock,
+    random: env.random,
+    log,
+    remote,
+    blobs,
+    objectBytesMax: () => config.table('storage').current().object_bytes_max,
+    onStored: (address) => announcer.add(address),
+  });
+  const mender = stack.use(new Mender(blobs, fetch, (delayMs, task) => env.clock.after(delayMs, task), log, metrics));
+  const pinning = only(overlayContract, 'pin');
+  const asGateway = servicePrincipal('gateway', rightsFor(pinning));
   const owned = stack.move();
   return {
     contact,
@@ -184,9 +210,20 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     far: { bytesMax: settings.cache_bytes_max, sources: [remoteSource(remote)] },
     elsewhere: farNames(links, present, env.clock),
     presence: { onStored: (address) => announcer.add(address), onRemoved: (address) => announcer.remove(address) },
+    copies: bindLocal(overlayContract, () => hosted('overlay')!.dispatcher, asGateway, env),
+    mend: (address) => mender.mend(address),
     announceAll: (addresses) => announcer.addAll(addresses),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** A part of storage stays its owner's: a node that is full of copies would refuse what it is there for. */
+const ownShare = 1 / 8;
+
+function freeBytes(blobs: BlobEngine): number {
+  if (blobs.gates().some(({ ok }) => !ok)) return 0;
+  const { bytes, bytesMax } = blobs.usage();
+  return Math.max(0, Math.floor(bytesMax * (1 - ownShare)) - bytes);
 }
 
 function seedOf(text: string): Contact {

@@ -3,7 +3,14 @@ import { defineContract } from '@ron/proto/contract';
 import { RonError } from '@ron/proto/errors';
 import { exchangeOperations } from '@ron/proto/exchange';
 import type { Contact, NodeId } from '@ron/proto/network';
-import { choosePlaces, type Keeper, type PlacementPeer, Placements, Repair } from '@ron/svc-overlay/service';
+import {
+  choosePlaces,
+  type Keeper,
+  type PlacementPeer,
+  Placements,
+  Repair,
+  repairLimitsDefault,
+} from '@ron/svc-overlay/service';
 import type { Ask } from '@ron/transport';
 
 /** The exchange of objects, by an app of its own here. */
@@ -45,6 +52,8 @@ export class Copies implements Keeper, Disposable {
     this.#placements = new Placements(clock, this, () => true);
     this.repair = new Repair({
       clock,
+      self: ports.self.id,
+      limits: () => repairLimitsDefault,
       peers,
       stateOf,
       copy: (address, sizeBytes, to, from, signal) => this.#copyTo(address, sizeBytes, to, from, signal),

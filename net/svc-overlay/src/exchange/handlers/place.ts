@@ -8,6 +8,6 @@ export async function place(
   input: Static<typeof PlaceInput>,
   from: NodeId,
 ): Promise<PlaceOutput> {
-  ceilings.question(from, limits().challengeCost);
-  return (await placements?.place(input, from)) ?? { state: 'refused', reason: 'not_allowed', free_bytes: 0 };
+  ceilings.question(from, limits().placeCost);
+  return await placements.place(input, from);
 }

@@ -9,5 +9,5 @@ export async function release(
   from: NodeId,
 ): Promise<Static<typeof ReleaseOutput>> {
   ceilings.question(from, 1);
-  return { released: (await placements?.release(address, from)) ?? false };
+  return { released: await placements.release(address, from) };
 }

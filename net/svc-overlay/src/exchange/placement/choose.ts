@@ -7,6 +7,7 @@ export interface PlacementPeer {
   readonly id: NodeId;
   /** Nodes without one are a region of their own. */
   readonly region?: string;
+  /** What it offers for copies: what its owner keeps free is not in it. */
   readonly freeBytes: number;
   readonly state: PeerState;
   /** 0 to 1: how well it did so far, as measured. */
@@ -25,9 +26,6 @@ export interface PlacementQuestion {
   readonly without?: ReadonlySet<NodeId>;
 }
 
-/** Space that a copy must leave on a node: what fills a disk to the brim makes its owner delete. */
-export const leftFreeBytes = 1024 ** 3;
-
 /**
  * Nodes for the copies that are missing: alive, with space, each once, and region by region, the one with the fewest
  * copies first. Among equals the better quarter of quality, then an order that depends on object and node, so that
@@ -39,7 +37,7 @@ export function choosePlaces(question: PlacementQuestion): readonly NodeId[] {
   const copiesIn = new Map<string, number>();
   for (const peer of peers) if (held.has(peer.id)) count(copiesIn, regionOf(peer), 1);
   const open = peers
-    .filter(({ state, freeBytes }) => state === 'alive' && freeBytes >= sizeBytes + leftFreeBytes)
+    .filter(({ state, freeBytes }) => state === 'alive' && freeBytes >= sizeBytes)
     .filter(({ id }) => !held.has(id) && without?.has(id) !== true);
   const byRegion = Map.groupBy(ranked(address, open).reverse(), regionOf);
   const chosen: NodeId[] = [];

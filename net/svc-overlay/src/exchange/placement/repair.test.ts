@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PlacementPeer } from './choose.ts';
 import { Repair } from './repair.ts';
-import type { RepairLimits } from './repair-limits.ts';
+import { type RepairLimits, repairLimitsDefault } from './repair-limits.ts';
 import { RepairQueue } from './repair-queue.ts';
 
 const idOf = (index: number) => (Math.imul(index + 1, 0x9e3779b1) >>> 0).toString(16).padStart(8, '0').repeat(8);
@@ -31,7 +31,8 @@ class World {
     const { clock } = this.env;
     this.repair = new Repair({
       clock,
-      limits,
+      self: undefined,
+      limits: () => ({ ...repairLimitsDefault, ...limits }),
       peers: () => this.#nodes.map((id) => this.#peer(id)),
       stateOf: (id) => (this.down.has(id) ? 'dead' : 'alive'),
       copy: async (address, sizeBytes, to, from, signal) => {
@@ -163,6 +164,8 @@ describe('repair', () => {
     });
     using repair = new Repair({
       clock: env.clock,
+      self: undefined,
+      limits: () => repairLimitsDefault,
       peers: () => peers,
       stateOf: () => 'alive',
       copy: async (_address, _size, to) => {
@@ -183,6 +186,29 @@ describe('repair', () => {
     const all = Array.from({ length: 40 }, (_, index) => world.track(index, 1_000, 0));
     await world.run(120);
     for (const address of all) expect(world.living(address)).toBe(3);
+  });
+
+  test('asked to, it does not wait for the dead, and says when it has tried all', async () => {
+    await using world = new World(9);
+    const address = world.track(1, MiB, 0, 1, 2);
+    await world.run(5);
+    world.set(1, false);
+    world.set(2, false);
+    expect(world.repair.isLacking(address)).toBe(true);
+    const end = new AbortController();
+    const tried = world.repair.now(end.signal);
+    await world.run(10);
+    await tried;
+    expect([world.living(address), world.copies]).toEqual([3, 2]);
+    for (let node = 0; node < 9; node++) world.set(node, false);
+    const nothing = world.repair.now(end.signal);
+    await world.run(2);
+    await nothing;
+    for (let node = 0; node < 3; node++) world.set(node, true);
+    world.repair.track(address, MiB, 9, []);
+    const late = world.repair.now(end.signal).catch((error: unknown) => error);
+    end.abort(new Error('late'));
+    expect(await late).toMatchObject({ message: 'late' });
   });
 
   test('what nobody has any more waits for a holder to come back', async () => {

@@ -1,13 +1,15 @@
-import type { Clock, Timer } from '@ron/kernel';
+import { type Clock, sleep, type Timer } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 import type { NodeId } from '@ron/proto/network';
 import { TokenBucket } from '../token-bucket.ts';
 import { choosePlaces, chooseSurplus, type PeerState, type PlacementPeer } from './choose.ts';
-import { type RepairLimits, repairLimitsDefault } from './repair-limits.ts';
+import type { RepairLimits } from './repair-limits.ts';
 import { RepairQueue } from './repair-queue.ts';
 
 export interface RepairPorts {
   readonly clock: Clock;
+  /** The node that wants the copies, which always has one of them. Undefined: others have them all. */
+  readonly self: NodeId | undefined;
   /** Everybody that is known, as it is now. */
   peers(): readonly PlacementPeer[];
   /** As it is now; `dead` for who is not known. */
@@ -16,7 +18,8 @@ export interface RepairPorts {
   copy(address: string, sizeBytes: number, to: NodeId, from: readonly NodeId[], signal: AbortSignal): Promise<void>;
   /** Tells a node that its copy is not wanted any more (RELEASE). Only this node's own copies: others keep theirs. */
   drop(address: string, node: NodeId): Promise<void>;
-  readonly limits?: Partial<RepairLimits>;
+  /** As they are now. */
+  readonly limits: () => RepairLimits;
 }
 
 interface Tracked {
@@ -45,7 +48,6 @@ interface Holder {
  */
 export class Repair implements Disposable {
   readonly #ports: RepairPorts;
-  readonly #limits: RepairLimits;
   readonly #objects = new Map<string, Tracked>();
   readonly #holders = new Map<NodeId, Holder>();
   readonly #dirty = new Set<string>();
@@ -60,9 +62,12 @@ export class Repair implements Disposable {
 
   constructor(ports: RepairPorts) {
     this.#ports = ports;
-    this.#limits = { ...repairLimitsDefault, ...ports.limits };
     this.#queue = new RepairQueue(this.#limits.queueMax);
     this.#pace = new TokenBucket(ports.clock, () => this.#limits.bytesPerSecond, 1);
+  }
+
+  get #limits(): RepairLimits {
+    return this.#ports.limits();
   }
 
   /** `queued` lack copies and wait; `copiedBytes` since the start. */
@@ -85,19 +90,66 @@ export class Repair implements Disposable {
     return [...(this.#objects.get(address)?.holders ?? [])];
   }
 
+  /** Undefined when it is not tracked. */
+  wantedOf(address: string): { readonly sizeBytes: number; readonly copies: number } | undefined {
+    return this.#objects.get(address);
+  }
+
+  /** What is tracked, in the order in which it came. */
+  addresses(): IterableIterator<string> {
+    return this.#objects.keys();
+  }
+
+  /** Whether fewer copies than wanted are on nodes that are there now, or the owner's own is missing. */
+  isLacking(address: string): boolean {
+    const object = this.#objects.get(address);
+    if (object === undefined) return false;
+    const { living, counted } = this.#countOf(object);
+    return Math.min(living, counted) < object.copies;
+  }
+
+  /**
+   * Makes what is missing without waiting for those who are gone to come back. Resolves when each object that lacked copies has
+   * them, or its next one has failed, or nobody is left to copy from; rejects with the reason of the signal, and goes on.
+   */
+  async now(signal: AbortSignal): Promise<void> {
+    for (const holder of this.#holders.values()) if (holder.state === 'dead') holder.stage = 2;
+    const hurried = [...this.#objects.keys()].filter((address) => this.isLacking(address));
+    for (const address of hurried) {
+      const object = this.#objects.get(address)!;
+      Object.assign(object, { notBeforeMs: 0, failures: 0 });
+      object.failed.clear();
+      this.#dirty.add(address);
+    }
+    const isOver = (address: string) => {
+      const object = this.#objects.get(address);
+      if (object === undefined || object.failures > 0) return true;
+      return this.#countOf(object).living === 0 || !this.isLacking(address);
+    };
+    while (hurried.length > 0) {
+      await sleep(this.#ports.clock, this.#limits.tickMs, signal);
+      while (hurried.length > 0 && isOver(hurried.at(-1)!)) hurried.pop();
+    }
+  }
+
   /** Keeps an object at `copies` from now on, or at another number. Throws `insufficient_storage` past `objectsMax`. */
   track(address: string, sizeBytes: number, copies: number, holders: readonly NodeId[]): void {
     const known = this.#objects.get(address);
     if (known !== undefined) known.copies = copies;
-    else if (this.#objects.size >= this.#limits.objectsMax) {
-      throw new RonError('insufficient_storage', 'too many objects are kept in copies');
-    } else {
+    else {
+      this.requireRoom(address);
       const rest = { surplusSinceMs: undefined, notBeforeMs: 0, failures: 0, isRunning: false };
       this.#objects.set(address, { sizeBytes, copies, holders: new Set(), failed: new Map(), ...rest });
     }
     for (const node of holders) this.onHeld(address, node);
     this.#dirty.add(address);
     this.#timer ??= this.#ports.clock.after(this.#limits.tickMs, () => this.#tick());
+  }
+
+  /** Throws `insufficient_storage` when it could not be tracked. */
+  requireRoom(address: string): void {
+    if (this.#objects.size < this.#limits.objectsMax || this.#objects.has(address)) return;
+    throw new RonError('insufficient_storage', 'too many objects are kept in copies');
   }
 
   /** Copies stay where they are. */
@@ -210,12 +262,19 @@ export class Repair implements Disposable {
     else this.#surplus.add(address);
   }
 
-  #countOf({ holders }: Tracked): { readonly living: number; readonly counted: number; readonly alive: number } {
+  #countOf({ holders, copies }: Tracked): {
+    readonly living: number;
+    readonly counted: number;
+    readonly alive: number;
+  } {
     const found = [...holders].map((node) => this.#holders.get(node)!);
     const living = found.filter(({ state }) => state !== 'dead').length;
     const graceStage = living <= 1 ? 1 : 2;
     const graced = found.filter(({ state, stage }) => state === 'dead' && stage < graceStage).length;
-    return { living, counted: living + graced, alive: found.filter(({ state }) => state === 'alive').length };
+    const { self } = this.#ports;
+    const isOwnMissing = self !== undefined && !holders.has(self);
+    const counted = isOwnMissing ? Math.min(living + graced, copies - 1) : living + graced;
+    return { living, counted, alive: found.filter(({ state }) => state === 'alive').length };
   }
 
   #giveUpSurplus(): void {
@@ -227,11 +286,13 @@ export class Repair implements Disposable {
       if (nowMs - (object.surplusSinceMs ?? nowMs) < this.#limits.surplusMs) return;
       if (object.isRunning) continue;
       known ??= new Map(this.#ports.peers().map((peer) => [peer.id, peer]));
-      const alive = [...object.holders].flatMap((node) => {
+      const { self } = this.#ports;
+      const others = [...object.holders].flatMap((node) => {
         const peer = known?.get(node);
-        return peer?.state === 'alive' && this.#holders.get(node)?.state === 'alive' ? [peer] : [];
+        return node !== self && peer?.state === 'alive' && this.#holders.get(node)?.state === 'alive' ? [peer] : [];
       });
-      for (const node of chooseSurplus(address, object.copies, alive)) {
+      const own = self !== undefined && object.holders.has(self) ? 1 : 0;
+      for (const node of chooseSurplus(address, object.copies - own, others)) {
         // It does not count from now on, whatever becomes of the message: a copy that stays is no harm.
         this.onLost(address, node);
         const ignored = () => undefined;
@@ -282,13 +343,17 @@ export class Repair implements Disposable {
     this.#stop.signal.removeEventListener('abort', follow);
     object.isRunning = false;
     this.#running -= 1;
-    if (this.#objects.get(address) === object) this.#dirty.add(address);
+    if (this.#objects.get(address) === object) this.#lookAt(address);
+    // Many small ones do not wait for a tick each.
+    if (!this.#stop.signal.aborted) this.#startCopies();
   }
 
   /** Dead holders within their grace time are counted as they are in `#countOf`, and never chosen. */
   #targetFor(address: string, object: Tracked): NodeId | undefined {
     const { sizeBytes, holders, failed } = object;
     const living = [...holders].filter((node) => this.#holders.get(node)?.state !== 'dead');
+    const { self } = this.#ports;
+    if (self !== undefined && !holders.has(self) && !failed.has(self)) return self;
     const without = new Set([...holders, ...failed.keys()]);
     for (const node of living) without.delete(node);
     const question = { address, sizeBytes, copies: living.length + 1, holders: living, without };

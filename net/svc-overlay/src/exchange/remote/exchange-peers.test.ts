@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createExchangeHandlers } from '../exchange-handlers.ts';
 import { GroupSet } from '../group-set.ts';
+import type { Placements } from '../placements.ts';
 import { MemoryBlobs } from '../testing/blobs.ts';
 import { testObject } from '../testing/fake-peers.ts';
 import { type CallNode, contactOfName, createNodePeers, nameOf } from './exchange-peers.ts';
@@ -28,6 +29,7 @@ function nodes(instead: Readonly<Record<string, Answer>> = {}, groups?: GroupSet
       self: to.id,
       clock: env.clock,
       blobs: new MemoryBlobs([object], groups === undefined ? undefined : new Map([[address, groups]])),
+      placements: {} as Placements,
       maySend: () => true,
     });
     const other = instead[`${operation} ${to.id[0]}`];
