@@ -9,13 +9,15 @@ import { withoutWire } from './wire-error.ts';
 export interface OapPoolOptions extends OapPeerOptions {
   /** Each carries 64 calls, more wait in line. Default 16. */
   readonly connectionsMax?: number;
-  /** Milliseconds for which a call waits for a peer that is not there, or that is paused. Default 5,000. */
+  /** Milliseconds for which a call waits for a peer that is not there. Default 5,000. */
   readonly patienceMs?: number;
 }
 
 /** A new connection is opened once the others have this many calls each. */
 const crowded = limits.streamsPerConnectionMax / 2;
 const redialMs = 25;
+/** For a peer that is being replaced: it is known to come back, after a drain and a start. */
+const pausedMsMax = 30_000;
 const attemptsMax = 3;
 
 /**
@@ -40,7 +42,7 @@ export class OapPool implements AsyncDisposable {
     return oapPeer(contract, this.#options, (call, operation) => this.call(call, operation));
   }
 
-  /** From now on calls wait, until `resume`: the peer is about to be replaced. */
+  /** From now on calls wait, until `resume` and 30 s at most: the peer is about to be replaced. */
   pause(): void {
     this.#pause ??= Promise.withResolvers();
   }
@@ -55,7 +57,8 @@ export class OapPool implements AsyncDisposable {
     const startMs = clock.monotonicMs();
     const deadlineMs = startMs + (call.timeoutMs ?? Number.POSITIVE_INFINITY);
     for (let attempt = 1; ; attempt += 1) {
-      const client = await this.#client(call.signal, Math.min(deadlineMs, clock.monotonicMs() + this.#patienceMs));
+      const patienceMs = this.#pause === undefined ? this.#patienceMs : pausedMsMax;
+      const client = await this.#client(call.signal, Math.min(deadlineMs, clock.monotonicMs() + patienceMs));
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0) throw late();
       try {
