@@ -258,7 +258,11 @@ function unrouted(
   if (allowed.length > 0) headers['allow'] = [...new Set([...allowed, 'OPTIONS'])].join(', ');
   if (allowed.length > 0 && request.method === 'OPTIONS') return { status: 204, headers };
   onRefusal?.('no_route', corrId);
-  if (allowed.length === 0) return errorResponse(new RonError('not_found', 'there is no such route'), corrId, headers);
+  if (allowed.length === 0) {
+    // A word for programs: an object or a name that is missing is another matter.
+    const details = { reason: 'no_such_route' };
+    return errorResponse(new RonError('not_found', 'there is no such route', { details }), corrId, headers);
+  }
   const refusal = errorResponse(new RonError('bad_request', 'this route does not take that method'), corrId, headers);
   return { ...refusal, status: 405 };
 }

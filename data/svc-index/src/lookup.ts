@@ -147,9 +147,9 @@ function resolutionOf(record: NameRecord, freshnessMs: number, source: Resolutio
   return resolution;
 }
 
-/** As another node has just answered. */
-export function farResolution(record: NameRecord): Resolution {
-  return resolutionOf(record, 0, 'network');
+/** As another node answered so long ago. */
+export function farResolution(record: NameRecord, ageMs: number): Resolution {
+  return resolutionOf(record, Math.round(ageMs), 'network');
 }
 
 export function noSuchName(): RonError {

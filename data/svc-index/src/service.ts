@@ -10,12 +10,13 @@ import { createRemove } from './handlers/remove.ts';
 import { createResolve } from './handlers/resolve.ts';
 import { createRoots } from './handlers/roots.ts';
 import { createSet } from './handlers/set.ts';
+import { createTrace } from './handlers/trace.ts';
 import { Lookup } from './lookup.ts';
 import type { RecordSigner } from './record.ts';
 import { Writer } from './writer.ts';
 
 export { IndexConfig } from './config.ts';
-export type { FarName, NamesElsewhere } from './elsewhere.ts';
+export type { FarAnswer, FarName, FarQuestion, NamesElsewhere } from './elsewhere.ts';
 export type { Change, Head, NameEngine, NamesChanged, Outcome, VersionPosition } from './engine.ts';
 export { IndexFileError, type LmdbFiles } from './lmdb/data-file.ts';
 export { type LmdbNamesOptions, openLmdbNames } from './lmdb/lmdb-names.ts';
@@ -49,6 +50,7 @@ export const index = defineService({
         set: createSet(writer),
         remove: createRemove(writer),
         history: createHistory(names),
+        trace: createTrace(lookup, elsewhere),
         list: createList(names, env.clock),
         roots: createRoots(names),
       },

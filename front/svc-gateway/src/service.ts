@@ -24,6 +24,7 @@ import { createRemoveName } from './handlers/remove-name.ts';
 import { createResolve } from './handlers/resolve.ts';
 import { createScrub } from './handlers/scrub.ts';
 import { createSetName } from './handlers/set-name.ts';
+import { createTraceName } from './handlers/trace-name.ts';
 import { createUndelete } from './handlers/undelete.ts';
 import { createUploadAbort } from './handlers/upload-abort.ts';
 import { createUploadCreate } from './handlers/upload-create.ts';
@@ -101,6 +102,7 @@ export const gateway = defineService<typeof gatewayContract, typeof GatewayConfi
         resolve: createResolve(index),
         set_name: createSetName(index, storage),
         remove_name: createRemoveName(index),
+        trace_name: createTraceName(index),
         history: createHistory(index),
         list_names: createListNames(index),
         mailbox_send: createMailboxSend(mailbox, storage),

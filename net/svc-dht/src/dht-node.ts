@@ -2,13 +2,12 @@ import type { Clock, Random } from '@ron/kernel';
 import type { DhtKey, dhtContract } from '@ron/proto/dht';
 import { RonError } from '@ron/proto/errors';
 import type { Contact, NodeId } from '@ron/proto/network';
-import type { Ask } from '@ron/transport';
+import { type Ask, type NodeSigner, TokenBuckets, type VerifySignature } from '@ron/transport';
 import { randomWithin } from './distance.ts';
 import { Lookup, type LookupOutcome, type LookupPlan } from './lookup.ts';
-import { NetworkSize, regionBitsOf, sizeAround } from './network-size.ts';
-import { PeerBudget } from './peer-budget.ts';
+import { NetworkSize, regionBitsOf } from './network-size.ts';
 import { PeerTimes } from './peer-times.ts';
-import { type CheckRecord, createRecordCheck, type RecordSigner, type VerifySignature } from './record.ts';
+import { type CheckRecord, createRecordCheck } from './record.ts';
 import { RecordStore } from './record-store.ts';
 import { RoutingTable } from './routing-table.ts';
 import type { DhtRules } from './rules.ts';
@@ -21,10 +20,14 @@ export interface DhtPorts {
   /** Whether a connection to the node is open. Without it all are taken to be. */
   isLinked?(id: NodeId): boolean;
   blake3(bytes: Uint8Array): Uint8Array;
-  readonly signer: RecordSigner;
+  readonly signer: Pick<NodeSigner, 'publicKey' | 'sign'>;
   readonly verify: VerifySignature;
   /** In place of the check that follows from `blake3` and `verify`, for simulations that share its results. */
   readonly check?: CheckRecord;
+  /** Who is not asked, not believed, and not told to others. Without it nobody is banned. */
+  isBanned?(id: NodeId): boolean;
+  /** This node handed on a record that its provider never signed, or one of another key: who checks what it keeps has none. */
+  onForged?(from: NodeId): void;
 }
 
 export interface NodeLookup {
@@ -46,10 +49,10 @@ export class DhtNode {
   readonly ports: DhtPorts;
   readonly table: RoutingTable;
   readonly store: RecordStore;
-  readonly size = new NetworkSize();
+  readonly size: NetworkSize;
   readonly check: CheckRecord;
   readonly counts = { lookups: 0, asked: 0, failed: 0 };
-  readonly budget: PeerBudget;
+  readonly #budget: TokenBuckets;
   readonly #times = new PeerTimes();
 
   constructor(contact: Contact, rules: DhtRules, ports: DhtPorts) {
@@ -57,10 +60,20 @@ export class DhtNode {
     this.rules = rules;
     this.ports = ports;
     const { clock, random, blake3 } = ports;
-    this.table = new RoutingTable(rules.table, { self: contact.id, clock, alive: (peer) => this.alive(peer) });
+    this.size = new NetworkSize(rules.table.k);
+    this.table = new RoutingTable(rules.table, {
+      self: contact.id,
+      clock,
+      alive: (peer) => this.alive(peer),
+      isBanned: (id) => this.isBanned(id),
+    });
     this.store = new RecordStore(rules.store, { clock, random, blake3 });
     this.check = ports.check ?? createRecordCheck(ports);
-    this.budget = new PeerBudget(rules.peerRequestsPerSecond, rules.peerBurst, clock);
+    this.#budget = new TokenBuckets(
+      clock,
+      () => rules.peerRequestsPerSecond,
+      () => rules.peerBurst,
+    );
   }
 
   get id(): NodeId {
@@ -69,13 +82,24 @@ export class DhtNode {
 
   /** How many nodes there are, about. */
   get sizeEstimate(): number {
-    return this.size.estimate(sizeAround(this.id, this.table.neighbours));
+    return this.size.estimate(this.id, this.table.size, this.table.neighbours);
   }
 
   /** First bits shared by a key and the nodes that keep its records. 256: the k nearest, whatever they share. */
   get regionBits(): number {
     const { regionNodesMin } = this.rules;
     return regionNodesMin === 0 ? 256 : regionBitsOf(this.sizeEstimate, regionNodesMin);
+  }
+
+  /** Charges a peer for what it asks. Throws `quota_exhausted` with the wait. */
+  charge(peer: NodeId, cost: number): void {
+    const retryAfterMs = this.#budget.take(peer, cost);
+    if (retryAfterMs === 0) return;
+    throw new RonError('quota_exhausted', 'this node is asked too much by its peer', { retryAfterMs });
+  }
+
+  isBanned(id: NodeId): boolean {
+    return this.ports.isBanned?.(id) === true;
   }
 
   /** Asked twice before it is called dead: the first message may be lost. */
@@ -93,6 +117,7 @@ export class DhtNode {
 
   /** One request, and what it shows about the peer: that it lives and how far it is, or that it is silent. */
   async asking<T>(peer: Contact, request: (asker: Contact) => Promise<T>): Promise<T> {
+    if (this.isBanned(peer.id)) throw new RonError('unavailable', 'the node is banned here');
     const { clock } = this.ports;
     const beganMs = clock.monotonicMs();
     const roundTrips = this.#roundTrips(peer);
@@ -131,6 +156,7 @@ export class DhtNode {
         ...plan,
         self: this.id,
         start: (toward) => this.table.closest(toward, rules.table.k),
+        isBanned: (id) => this.isBanned(id),
         expectedMs: (peer) => this.expectedMs(peer),
       },
     );

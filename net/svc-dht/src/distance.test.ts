@@ -1,7 +1,8 @@
 import { createSimRandom } from '@ron/kernel/sim';
+import { toHex } from '@ron/transport';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareDistance, distanceShare, randomWithin, sharedBits, toHex, withFlippedBit } from './distance.ts';
+import { compareDistance, distanceShare, randomWithin, sharedBits, withFlippedBit } from './distance.ts';
 
 const point = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(toHex);
 const number = (hex: string) => BigInt(`0x${hex}`);

@@ -1,5 +1,6 @@
 import type { Random } from '@ron/kernel';
 import type { DhtKey } from '@ron/proto/dht';
+import { toHex } from '@ron/transport';
 
 /** Points are compared as the hex digits that they travel as: no parsing, no memory beside the text. */
 export const pointBits = 256;
@@ -46,12 +47,6 @@ export function withFlippedBit(point: DhtKey, index: number): DhtKey {
   const at = index >> 2;
   const digit = digitAt(point, at) ^ (8 >> (index & 3));
   return point.slice(0, at) + digit.toString(16) + point.slice(at + 1);
-}
-
-export function toHex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += (byte >> 4).toString(16) + (byte & 15).toString(16);
-  return text;
 }
 
 function digitAt(point: string, at: number): number {

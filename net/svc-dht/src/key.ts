@@ -1,6 +1,6 @@
 import { type Address, addressHashBytes, hashFromAddress } from '@ron/naming';
 import type { DhtKey } from '@ron/proto/dht';
-import { toHex } from './distance.ts';
+import { toHex } from '@ron/transport';
 
 const domain = new TextEncoder().encode('ron dht key v1\0');
 

@@ -18,6 +18,7 @@ export interface PathPorts {
   readonly width: number;
   readonly regionBits: number;
   expectedMs(contact: Contact): number;
+  isBanned(id: NodeId): boolean;
   /** Asked by any path of the lookup. */
   readonly taken: ReadonlySet<NodeId>;
 }
@@ -53,7 +54,7 @@ export class LookupPath {
   }
 
   offer(contact: Contact, via: Candidate | undefined): void {
-    if (this.#known.has(contact.id)) return;
+    if (this.#known.has(contact.id) || this.#ports.isBanned(contact.id)) return;
     const candidate: Candidate = {
       contact,
       depth: (via?.depth ?? 0) + 1,

@@ -2,8 +2,9 @@ import { sleep } from '@ron/kernel';
 import { createSimEnv } from '@ron/kernel/sim';
 import { RonError } from '@ron/proto/errors';
 import type { Contact } from '@ron/proto/network';
+import { toHex } from '@ron/transport';
 import { expect, test } from 'vitest';
-import { compareDistance, randomWithin, toHex } from './distance.ts';
+import { compareDistance, randomWithin } from './distance.ts';
 import { Lookup, type LookupPlan, type LookupRules } from './lookup.ts';
 
 type Answer = { readonly contacts: readonly Contact[] };
@@ -33,6 +34,7 @@ function world(count: number, seed = 1) {
     self: draw(),
     start: () => nodes.slice(0, 3),
     expectedMs: () => 0,
+    isBanned: () => false,
     regionBits: 256,
     async query(contact, toward) {
       asked.push(contact.id);

@@ -26,9 +26,11 @@ export interface LookupPlan<Answer extends { readonly contacts: readonly Contact
   readonly paths: readonly DhtKey[];
   /** From the node's own table. */
   start(toward: DhtKey): readonly Contact[];
-  query(contact: Contact, toward: DhtKey, timeoutMs: number): Promise<Answer>;
+  query(contact: Contact, toward: DhtKey, timeoutMs: number, candidate: Candidate): Promise<Answer>;
   /** Milliseconds that an answer of this node is expected to take. */
   expectedMs(contact: Contact): number;
+  /** Not asked, whoever names it. */
+  isBanned(id: NodeId): boolean;
   /** Nodes that share so many bits with a path's point are as good as each other: the quickest is asked first. */
   readonly regionBits: number;
   /** True ends the lookup. */
@@ -75,9 +77,9 @@ export class Lookup<Answer extends { readonly contacts: readonly Contact[] }> {
     this.#clock = clock;
     this.#rules = rules;
     this.#plan = plan;
-    const { regionBits, expectedMs } = plan;
+    const { regionBits, expectedMs, isBanned } = plan;
     this.#paths = plan.paths.map(
-      (toward) => new LookupPath({ toward, width: rules.width, regionBits, expectedMs, taken: this.#taken }),
+      (toward) => new LookupPath({ toward, width: rules.width, regionBits, expectedMs, isBanned, taken: this.#taken }),
     );
     this.#taken.add(plan.self);
   }
@@ -132,7 +134,7 @@ export class Lookup<Answer extends { readonly contacts: readonly Contact[] }> {
       flight.slow = true;
       this.#pump();
     });
-    this.#plan.query(candidate.contact, path.toward, this.#rules.rpcTimeoutMs).then(
+    this.#plan.query(candidate.contact, path.toward, this.#rules.rpcTimeoutMs, candidate).then(
       (answer) => this.#answered(flight, candidate, answer),
       () => this.#land(flight, () => this.#fail(path, candidate)),
     );

@@ -4,15 +4,11 @@ import { distanceShare } from './distance.ts';
 
 /** Samples that are remembered; the estimate is their median. */
 const samplesMax = 9;
-/** A sample of fewer nodes says next to nothing. */
-const sampleNodesMin = 4;
-
 /**
  * How many nodes there are, if `nearest` are all that lie nearest to `point`, by distance: the i-th of n is expected at i/(n + 1) of
- * the space, so this fits distance over rank by least squares. Undefined when there are too few to say.
+ * the space, so this fits distance over rank by least squares. 20 give a standard deviation of a quarter.
  */
-export function sizeAround(point: DhtKey, nearest: readonly Contact[]): number | undefined {
-  if (nearest.length < sampleNodesMin) return undefined;
+export function sizeAround(point: DhtKey, nearest: readonly Contact[]): number {
   let squares = 0;
   let products = 0;
   for (const [index, { id }] of nearest.entries()) {
@@ -20,34 +16,36 @@ export function sizeAround(point: DhtKey, nearest: readonly Contact[]): number |
     squares += rank * rank;
     products += rank * distanceShare(point, id);
   }
-  return products === 0 ? undefined : Math.max(1, squares / products - 1);
+  return products === 0 ? nearest.length : Math.max(nearest.length, squares / products - 1);
 }
 
 /**
- * How many nodes there are, from how densely they lie around several points. The median, so that who crowds one point moves one
- * sample.
+ * How many nodes there are, this one among them: counted while its table can hold all, and then judged by how densely they lie around
+ * several points. The median, so that who crowds one point moves one sample. Samples are as old as the lookups that made them: of a
+ * network that grows the estimate is low for up to three refreshes of the table.
  */
 export class NetworkSize {
+  readonly #k: number;
   readonly #samples: number[] = [];
 
-  /** At least 1. `current` counts as one sample more. */
-  estimate(current: number | undefined): number {
-    const all = current === undefined ? this.#samples : [...this.#samples, current];
-    const sorted = all.toSorted((a, b) => a - b);
+  /** `k`: entries of a bucket, so that a table of fewer has room for everybody, and nodes of a sample. */
+  constructor(k: number) {
+    this.#k = k;
+  }
+
+  /** `known`: nodes in the table. `around`: those nearest to this node, one sample more. */
+  estimate(self: DhtKey, known: number, around: readonly Contact[]): number {
+    if (known < this.#k) return known + 1;
+    const sorted = [...this.#samples, sizeAround(self, around)].sort((a, b) => a - b);
     const middle = sorted.length >> 1;
-    if (sorted.length === 0) return 1;
-    return sorted.length % 2 === 1 ? sorted[middle]! : Math.sqrt(sorted[middle - 1]! * sorted[middle]!);
+    const median = sorted.length % 2 === 1 ? sorted[middle]! : Math.sqrt(sorted[middle - 1]! * sorted[middle]!);
+    return Math.max(known, median) + 1;
   }
 
-  get samples(): number {
-    return this.#samples.length;
-  }
-
-  /** The nodes nearest to `point`, none left out, by distance. */
+  /** The nodes nearest to `point`, none left out, by distance. Fewer than `k` are no sample: some did not answer, or there are no more. */
   observe(point: DhtKey, nearest: readonly Contact[]): void {
-    const sample = sizeAround(point, nearest);
-    if (sample === undefined) return;
-    this.#samples.push(sample);
+    if (nearest.length < this.#k) return;
+    this.#samples.push(sizeAround(point, nearest));
     if (this.#samples.length > samplesMax) this.#samples.shift();
   }
 }

@@ -2,9 +2,10 @@ import { createInlineWork } from '@ron/kernel/real';
 import { addressFromHash } from '@ron/naming';
 import { dhtLimits, type ProviderRecord } from '@ron/proto/dht';
 import { RonError } from '@ron/proto/errors';
+import { toHex } from '@ron/transport';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { toHex } from './distance.ts';
+
 import { keyOfAddress } from './key.ts';
 import { signRecord } from './record.ts';
 import { findProviders } from './search.ts';

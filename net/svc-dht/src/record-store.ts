@@ -1,8 +1,8 @@
 import type { Clock, Random } from '@ron/kernel';
 import { type DhtKey, dhtLimits, type ProviderRecord, type RecordRefusal } from '@ron/proto/dht';
 import type { NodeId } from '@ron/proto/network';
+import { toHex } from '@ron/transport';
 import { groupOf } from './address-group.ts';
-import { toHex } from './distance.ts';
 
 /** Bounds of what others may make this node keep. A record takes about 1 KiB of memory. */
 export interface StoreRules {

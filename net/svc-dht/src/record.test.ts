@@ -1,9 +1,10 @@
 import { createInlineWork } from '@ron/kernel/real';
 import { dhtLimits, ProviderRecord } from '@ron/proto/dht';
+import { toHex } from '@ron/transport';
 import fc from 'fast-check';
 import { Check } from 'typebox/value';
 import { expect, test } from 'vitest';
-import { toHex } from './distance.ts';
+
 import { createRecordCheck, signRecord } from './record.ts';
 import { createTestSigner, verifyEd25519 } from './testing/small-network.ts';
 

@@ -1,17 +1,7 @@
 import { canonicalJson, type JsonValue } from '@ron/naming';
 import { type DhtKey, dhtLimits, type ProviderRecord, type RecordRefusal } from '@ron/proto/dht';
 import type { Contact } from '@ron/proto/network';
-import { toHex } from './distance.ts';
-
-/** The node's own key. Signatures are Ed25519 (RFC 8032), 64 bytes. */
-export interface RecordSigner {
-  /** 32 bytes. */
-  readonly publicKey: Uint8Array;
-  sign(message: Uint8Array): Uint8Array | Promise<Uint8Array>;
-}
-
-/** Checks an Ed25519 signature; false for anything malformed. */
-export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean;
+import { fromBase64Url, type NodeSigner, toBase64Url, toHex, type VerifySignature } from '@ron/transport';
 
 /** Why a record does not hold by itself; undefined when it does. */
 export type CheckRecord = (record: ProviderRecord, nowMs: number) => RecordRefusal | undefined;
@@ -36,19 +26,22 @@ export interface RecordFields {
   readonly ttlMs: number;
 }
 
-export async function signRecord(signer: RecordSigner, fields: RecordFields): Promise<ProviderRecord> {
+export async function signRecord(
+  signer: Pick<NodeSigner, 'publicKey' | 'sign'>,
+  fields: RecordFields,
+): Promise<ProviderRecord> {
   const { key, provider, nowMs, ttlMs } = fields;
   const unsigned = {
     key,
     provider,
-    public_key: Buffer.from(signer.publicKey).toString('base64url'),
+    public_key: toBase64Url(signer.publicKey),
     issued_at: nowMs,
     expires_at: nowMs + ttlMs,
     // Grows with every issue, over restarts too, as far as the clock does.
     sequence: nowMs,
   };
   const signature = await signer.sign(recordMessage(unsigned));
-  return { ...unsigned, signature: Buffer.from(signature).toString('base64url') };
+  return { ...unsigned, signature: toBase64Url(signature) };
 }
 
 export interface RecordChecking {
@@ -67,8 +60,8 @@ export function createRecordCheck({ blake3, verify }: RecordChecking): CheckReco
     if (!record.provider.address.isWellFormed()) return 'unsigned';
     const message = recordMessage(record);
     if (message.length > recordBytesMax) return 'too_large';
-    const publicKey = Buffer.from(record.public_key, 'base64url');
+    const publicKey = fromBase64Url(record.public_key);
     if (publicKey.length !== 32 || toHex(blake3(publicKey)) !== record.provider.id) return 'unsigned';
-    return verify(publicKey, message, Buffer.from(record.signature, 'base64url')) ? undefined : 'unsigned';
+    return verify(publicKey, message, fromBase64Url(record.signature)) ? undefined : 'unsigned';
   };
 }

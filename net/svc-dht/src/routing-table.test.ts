@@ -1,8 +1,9 @@
 import { createSimRandom } from '@ron/kernel/sim';
 import type { Contact } from '@ron/proto/network';
+import { toHex } from '@ron/transport';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compareDistance, randomWithin, toHex, withFlippedBit } from './distance.ts';
+import { compareDistance, randomWithin, withFlippedBit } from './distance.ts';
 import { RoutingTable } from './routing-table.ts';
 
 const random = createSimRandom('routing table');
@@ -18,6 +19,7 @@ const contactIn = (bucket: number, address = `10.${made >> 8}.${made & 255}.1:97
 function create() {
   let nowMs = 0;
   const dead = new Set<string>();
+  const banned = new Set<string>();
   const pinged: string[] = [];
   const table: RoutingTable = new RoutingTable(rules, {
     self,
@@ -29,6 +31,7 @@ function create() {
       table.answered(peer, 10);
       return true;
     },
+    isBanned: (id) => banned.has(id),
   });
   const pass = (ms: number) => {
     nowMs += ms;
@@ -36,7 +39,7 @@ function create() {
   const settle = async () => {
     for (let turn = 0; turn < 10; turn++) await Promise.resolve();
   };
-  return { table, dead, pinged, pass, settle };
+  return { table, dead, banned, pinged, pass, settle };
 }
 
 test('the nearest are the nearest of all that are known', () => {

@@ -20,6 +20,8 @@ export interface TablePorts {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Whether the node answers, and with the id of its contact. Never rejects. */
   alive(contact: Contact): Promise<boolean>;
+  /** Neither asked nor told to others, and given no place. */
+  isBanned(id: NodeId): boolean;
 }
 
 /** Milliseconds for which a node that was heard of is not asked again whether it lives. */
@@ -83,7 +85,7 @@ export class RoutingTable {
 
   /** The node answered, over a channel that proved its id. */
   answered(contact: Contact, rttMs: number): void {
-    if (contact.id === this.#ports.self) return;
+    if (contact.id === this.#ports.self || this.#ports.isBanned(contact.id)) return;
     const index = this.bucketOf(contact.id);
     const bucket = this.#bucketAt(index);
     const nowMs = this.#ports.clock.monotonicMs();
@@ -103,7 +105,7 @@ export class RoutingTable {
   /** The node asked something: it has its id, but whether it is reached at that address only an answer shows. */
   asked(contact: Contact): void {
     const { self } = this.#ports;
-    if (contact.id === self || this.#verifying.has(contact.id)) return;
+    if (contact.id === self || this.#verifying.has(contact.id) || this.#ports.isBanned(contact.id)) return;
     const bucket = this.#bucketAt(this.bucketOf(contact.id));
     if (bucket.find(contact.id) !== undefined) return;
     const wanted = bucket.entries.length < this.#rules.k && this.#admits(bucket, groupOf(contact.address));
@@ -134,7 +136,9 @@ export class RoutingTable {
       const some: Contact[] = [];
       for (let index = from; index < to; index++) this.#buckets[index]?.collect(some);
       some.sort((a, b) => compareDistance(target, a.id, b.id));
-      for (const contact of some) if (found.length < count) found.push(contact);
+      for (const contact of some) {
+        if (found.length < count && !this.#ports.isBanned(contact.id)) found.push(contact);
+      }
     };
     // Nearest are those that share the bit in which this node differs from the target, then all that share more bits with this
     // node than the target does, then, bucket by bucket, those that share fewer.
@@ -153,6 +157,15 @@ export class RoutingTable {
     }
     const idle = stalest !== undefined && this.#ports.clock.monotonicMs() - stalest.seenMs >= idleMs;
     return idle ? stalest?.contact : undefined;
+  }
+
+  /** Gives the places of those who were banned since they got one to others. */
+  dropBanned(): void {
+    for (const bucket of this.#buckets) {
+      for (const entry of bucket?.entries.filter(({ contact }) => this.#ports.isBanned(contact.id)) ?? []) {
+        this.#evict(bucket!, entry);
+      }
+    }
   }
 
   #bucketAt(index: number): Bucket {
@@ -194,7 +207,9 @@ export class RoutingTable {
 
   /** Asks the newest spare that the bucket may have; it gets in by its answer. */
   #promote(bucket: Bucket): void {
-    const spare = bucket.takeSpare((contact) => this.#admits(bucket, groupOf(contact.address)));
+    const spare = bucket.takeSpare(
+      ({ id, address }) => !this.#ports.isBanned(id) && this.#admits(bucket, groupOf(address)),
+    );
     if (spare !== undefined) void this.#ports.alive(spare);
   }
 }

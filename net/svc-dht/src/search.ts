@@ -18,7 +18,7 @@ export interface SearchResult {
   readonly tookMs: number;
 }
 
-type Answer = { readonly records: readonly ProviderRecord[]; readonly contacts: LookupOutcome['heard'] };
+export type Answer = { readonly records: readonly ProviderRecord[]; readonly contacts: LookupOutcome['heard'] };
 
 /** Providers that one search takes in, and challenges. */
 const providersMax = 64;
@@ -28,12 +28,20 @@ const agreeingMax = 3;
 /** Whether a record is taken, which holds by itself; a `RonError` is a no. */
 export type MayTrust = (record: ProviderRecord) => boolean | Promise<boolean>;
 
+/** Told how a search goes. */
+export interface SearchWatch {
+  asked(candidate: Candidate, answer: Promise<Answer>): void;
+  /** `trusted`: what the challenge came to; undefined: there is none. */
+  found(record: ProviderRecord, from: Candidate | undefined, trusted: boolean | undefined): void;
+}
+
 /** Collects the providers of a key from what nodes answer. */
 class Search {
   readonly #node: DhtNode;
   readonly #key: DhtKey;
   readonly #want: number;
   readonly #mayTrust: MayTrust | undefined;
+  readonly #watch: SearchWatch | undefined;
   readonly #seen = new Set<NodeId>();
   readonly #judging = new Set<Promise<boolean>>();
   readonly records: ProviderRecord[] = [];
@@ -43,11 +51,18 @@ class Search {
   firstMs: number | undefined;
   #agreeing = 0;
 
-  constructor(node: DhtNode, key: DhtKey, want: number, mayTrust: MayTrust | undefined) {
+  constructor(
+    node: DhtNode,
+    key: DhtKey,
+    want: number,
+    mayTrust: MayTrust | undefined,
+    watch: SearchWatch | undefined,
+  ) {
     this.#node = node;
     this.#key = key;
     this.#want = Math.min(want, providersMax);
     this.#mayTrust = mayTrust;
+    this.#watch = watch;
     this.#beganMs = node.ports.clock.monotonicMs();
   }
 
@@ -61,11 +76,14 @@ class Search {
       {
         paths,
         regionBits,
-        query: (peer, toward, timeoutMs) =>
-          this.#node.asking(peer, (asker) =>
+        query: (peer, toward, timeoutMs, candidate) => {
+          const answer = this.#node.asking(peer, (asker) =>
             ports.ask(peer, 'find_providers', { key: this.#key, toward, asker }, timeoutMs),
-          ),
-        found: ({ records }, from) => this.take(records, from.depth),
+          );
+          this.#watch?.asked(candidate, answer);
+          return answer;
+        },
+        found: ({ records }, from) => this.take(records, from),
       },
       rules.table.k,
     );
@@ -75,17 +93,18 @@ class Search {
   }
 
   /** True when there is enough, at once where nothing has to be waited for. */
-  take(records: readonly ProviderRecord[], depth: Candidate['depth']): boolean | Promise<boolean> {
-    const fresh = records.filter((record) => this.#holds(record));
+  take(records: readonly ProviderRecord[], from: Candidate | undefined): boolean | Promise<boolean> {
+    const fresh = records.filter((record) => this.#holds(record, from));
     if (records.length > 0 && fresh.length === 0) this.#agreeing++;
     else if (fresh.length > 0) this.#agreeing = 0;
     if (this.#mayTrust === undefined) {
-      for (const record of fresh) this.#accept(record, depth);
+      for (const record of fresh) this.#accept(record, from, undefined);
       return this.enough;
     }
     const judged = Promise.all(
       fresh.map(async (record) => {
-        if (await this.#trusts(record)) this.#accept(record, depth);
+        if (await this.#trusts(record)) this.#accept(record, from, true);
+        else this.#watch?.found(record, from, false);
       }),
     ).then(() => this.enough);
     this.#judging.add(judged);
@@ -118,19 +137,22 @@ class Search {
     }
   }
 
-  #holds(record: ProviderRecord): boolean {
+  #holds(record: ProviderRecord, from: Candidate | undefined): boolean {
     const { id } = record.provider;
-    if (record.key !== this.#key || this.#seen.has(id) || this.#seen.size >= providersMax) return false;
-    if (this.#node.check(record, this.#node.ports.clock.wallMs()) !== undefined) return false;
-    this.#seen.add(id);
-    return true;
+    if (this.#seen.has(id) || this.#seen.size >= providersMax || this.#node.isBanned(id)) return false;
+    const refusal = record.key === this.#key ? this.#node.check(record, this.#node.ports.clock.wallMs()) : 'unsigned';
+    if (refusal === undefined) this.#seen.add(id);
+    // Anything else may be a clock that is off.
+    else if (refusal === 'unsigned' && from !== undefined) this.#node.ports.onForged?.(from.contact.id);
+    return refusal === undefined;
   }
 
-  #accept(record: ProviderRecord, depth: number): void {
+  #accept(record: ProviderRecord, from: Candidate | undefined, trusted: true | undefined): void {
     if (this.records.length >= providersMax) return;
+    this.#watch?.found(record, from, trusted);
     if (this.firstMs === undefined) {
       this.firstMs = this.#node.ports.clock.monotonicMs() - this.#beganMs;
-      this.hops = depth;
+      this.hops = from?.depth ?? 0;
     }
     this.records.push(record);
   }
@@ -146,10 +168,11 @@ export async function findProviders(
   key: DhtKey,
   want: number,
   mayTrust?: MayTrust,
+  watch?: SearchWatch,
 ): Promise<SearchResult> {
-  const search = new Search(node, key, want, mayTrust);
+  const search = new Search(node, key, want, mayTrust, watch);
   const { regionBits, rules } = node;
-  await search.take(node.store.recordsOf(key), 0);
+  await search.take(node.store.recordsOf(key), undefined);
   if (search.enough) return search.result();
   const inRegion = regionBits < 256;
   const others = inRegion ? rules.paths - 1 : 0;

@@ -1,17 +1,18 @@
-import { dhtContract, type ProviderRecord } from '@ron/proto/dht';
+import { dhtContract } from '@ron/proto/dht';
 import type { Contact, NodeId } from '@ron/proto/network';
 import { defineService, nodeOf, type Ports } from '@ron/service';
-import type { Ask } from '@ron/transport';
+import type { Ask, NodeSigner, VerifySignature } from '@ron/transport';
 import { DhtConfig, rulesOf } from './config.ts';
 import { DhtNode } from './dht-node.ts';
 import { createAnnounce } from './handlers/announce.ts';
-import { createLocate } from './handlers/locate.ts';
+import { createLocate, type MayTrustOf } from './handlers/locate.ts';
 import { createTable } from './handlers/table.ts';
+import { createTrace } from './handlers/trace.ts';
 import { createWithdraw } from './handlers/withdraw.ts';
 import { createMeters, measure } from './meters.ts';
 import { createNodeHandlers } from './node-service.ts';
 import { Publisher } from './publisher.ts';
-import type { RecordSigner, VerifySignature } from './record.ts';
+import { type ContactTable, TableMemory } from './table-memory.ts';
 import { Upkeep } from './upkeep.ts';
 
 export { groupOf } from './address-group.ts';
@@ -21,17 +22,11 @@ export { compareDistance, distanceShare, randomWithin, sharedBits } from './dist
 export { keyOfAddress } from './key.ts';
 export { createNodeHandlers, serveNode } from './node-service.ts';
 export { type Published, Publisher } from './publisher.ts';
-export {
-  type CheckRecord,
-  createRecordCheck,
-  type RecordSigner,
-  recordMessage,
-  signRecord,
-  type VerifySignature,
-} from './record.ts';
+export { type CheckRecord, createRecordCheck, recordMessage, signRecord } from './record.ts';
 export { nodesOfRegion } from './region.ts';
 export { type DhtRules, dhtRulesDefault } from './rules.ts';
 export { findProviders, type SearchResult } from './search.ts';
+export { type ContactTable, rememberedMax } from './table-memory.ts';
 export { Upkeep } from './upkeep.ts';
 
 /** Chosen by the profile. */
@@ -41,12 +36,17 @@ export interface DhtEngines {
   readonly ask: Ask<typeof dhtContract>;
   /** Whether a connection to the node is open; without it all are taken to be. */
   readonly isLinked?: (id: NodeId) => boolean;
-  readonly signer: RecordSigner;
+  readonly signer: NodeSigner;
   readonly verify: VerifySignature;
   /** Nodes known from elsewhere, asked anew whenever the table is empty. None: this node is the first. */
   readonly seeds: () => readonly Contact[];
   /** A challenge that only who has the object passes. Absent: a record is taken by its signature. */
-  readonly mayTrust?: (record: ProviderRecord, address: string) => boolean | Promise<boolean>;
+  readonly mayTrust?: MayTrustOf;
+  readonly isBanned?: (id: NodeId) => boolean;
+  /** This node handed on a record that its provider never signed. */
+  readonly onForged?: (from: NodeId) => void;
+  /** Where the routing table outlives the process. Absent: it does not. */
+  readonly memory?: ContactTable;
 }
 
 type DhtServicePorts = Ports<DhtConfig, Record<never, never>, DhtEngines>;
@@ -57,21 +57,19 @@ export const dht = defineService({
   config: DhtConfig,
   uses: {},
   async start({ config, engines, env, log, metrics }: DhtServicePorts) {
-    const { contact, ask, isLinked, signer, verify, seeds, mayTrust } = engines;
+    const { contact, seeds, memory, mayTrust, ...asking } = engines;
     const { clock, random, work } = env;
     const node = new DhtNode(contact, rulesOf(config.current()), {
       clock,
       random,
-      ask,
-      signer,
-      verify,
       blake3: (bytes) => work.blake3(bytes),
-      ...(isLinked === undefined ? {} : { isLinked }),
+      ...asking,
     });
     const meters = createMeters(metrics);
     const publisher = new Publisher(node);
     const measuring = measure(metrics, node, publisher);
-    const upkeep = new Upkeep(node, publisher, seeds, (error) => log.error({ error: String(error) }, 'upkeep failed'));
+    const failed = (error: unknown) => log.error({ error: String(error) }, 'upkeep failed');
+    const upkeep = new Upkeep(node, publisher, seeds, { failed, ...(memory && { memory: new TableMemory(memory) }) });
     const asked = createNodeHandlers(node, meters.refused);
     upkeep.start();
     return {
@@ -84,6 +82,7 @@ export const dht = defineService({
         announce: createAnnounce(node, publisher),
         withdraw: createWithdraw(node, publisher),
         table: createTable(node),
+        trace: createTrace(node, mayTrust),
       },
       gates: () => {
         const reason = upkeep.unready;

@@ -3,6 +3,7 @@ import type { Contact } from '@ron/proto/network';
 import type { DhtNode } from './dht-node.ts';
 import { withFlippedBit } from './distance.ts';
 import type { Publisher } from './publisher.ts';
+import type { TableMemory } from './table-memory.ts';
 
 /** Entries of a bucket at which looking for more of them ends. */
 const filledShare = 0.5;
@@ -13,12 +14,20 @@ const seedsMax = 32;
 /** Full lookups of random points while joining: with the one of the own id, samples of the network's size. */
 const samplesAtStart = 2;
 
+export interface UpkeepOptions {
+  readonly failed?: (error: unknown) => void;
+  /** Where the table outlives the process. */
+  readonly memory?: TableMemory;
+}
+
 /** How a node gets into the network and stays in it. */
 export class Upkeep implements AsyncDisposable {
   readonly #node: DhtNode;
   readonly #publisher: Publisher;
   readonly #seeds: () => readonly Contact[];
   readonly #failed: (error: unknown) => void;
+  readonly #memory: TableMemory | undefined;
+  #hasRecalled = false;
   #timer: Timer | undefined;
   #working: Promise<void> = Promise.resolve();
   #closed = false;
@@ -30,12 +39,13 @@ export class Upkeep implements AsyncDisposable {
     node: DhtNode,
     publisher: Publisher,
     seeds: () => readonly Contact[],
-    failed: (error: unknown) => void = () => undefined,
+    { failed = () => undefined, memory }: UpkeepOptions = {},
   ) {
     this.#node = node;
     this.#publisher = publisher;
     this.#seeds = seeds;
     this.#failed = failed;
+    this.#memory = memory;
   }
 
   /** Why the node is not ready to find or keep anything; undefined when it is. */
@@ -60,6 +70,7 @@ export class Upkeep implements AsyncDisposable {
     const seeds = this.#seeds().filter((seed) => seed.id !== id);
     const answers = await Promise.all(seeds.slice(0, seedsMax).map((seed) => this.#node.alive(seed)));
     this.#seedsAnswered = answers.filter(Boolean).length;
+    await this.#recall();
     if (this.#node.table.size === 0) return;
     await this.#findClosest();
     for (let index = 0; index < Math.min(samplesAtStart, this.#node.table.depth); index++) {
@@ -75,6 +86,17 @@ export class Upkeep implements AsyncDisposable {
     this.#publisher.close();
     this.#timer?.cancel();
     await this.#working;
+    await this.#memory?.keep(this.#node.id, this.#node.table).catch(this.#failed);
+  }
+
+  /** Asks those whom an earlier process knew whether they live; once. */
+  async #recall(): Promise<void> {
+    if (this.#hasRecalled || this.#memory === undefined) return;
+    this.#hasRecalled = true;
+    const { contacts } = this.#memory;
+    for (let from = 0; from < contacts.length && !this.#closed; from += seedsMax) {
+      await Promise.all(contacts.slice(from, from + seedsMax).map((contact) => this.#node.alive(contact)));
+    }
   }
 
   async #findClosest(): Promise<void> {
@@ -111,6 +133,7 @@ export class Upkeep implements AsyncDisposable {
   async #tick(): Promise<void> {
     const { table, store } = this.#node;
     store.sweep(Math.ceil(store.size / 60) + 1);
+    table.dropBanned();
     if (table.size === 0 || !this.#knowsClosest) await this.join();
     // What is announced waits for somebody to tell it to.
     if (table.size === 0 || this.#closed) return;
@@ -118,6 +141,7 @@ export class Upkeep implements AsyncDisposable {
     if (stale !== undefined) await this.#node.alive(stale);
     await this.#refreshOne();
     if (this.#closed) return;
+    await this.#memory?.keep(this.#node.id, table);
     await this.#publisher.publishNew();
     await this.#publisher.sweep();
   }

@@ -1,7 +1,8 @@
 import type { Claim, GossipMessage, NodeRecord, Update } from '@ron/proto/overlay';
+import { toBase64Url } from '@ron/transport';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Overlay } from './overlay.ts';
-import { gossipStatement, recordStatement, toBase64Url, voteStatement } from './statements.ts';
+import { gossipStatement, recordStatement, voteStatement } from './statements.ts';
 import { signerOf } from './testing/real-keys.ts';
 import { contactOf, outcomeOf, SmallNetwork } from './testing/small-network.ts';
 

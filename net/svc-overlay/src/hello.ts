@@ -1,8 +1,9 @@
 import { RonError } from '@ron/proto/errors';
 import { type Hello, overlayLimits } from '@ron/proto/overlay';
+import { fromBase64Url, toBase64Url } from '@ron/transport';
 import type { ChannelProof, OverlayPorts } from './ports.ts';
 import { isRecordCurrent, isRecordGenuine } from './records.ts';
-import { fromBase64Url, helloStatement, toBase64Url } from './statements.ts';
+import { helloStatement } from './statements.ts';
 
 const nonceBytes = 16;
 

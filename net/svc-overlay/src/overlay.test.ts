@@ -1,4 +1,7 @@
+import type { Call } from '@ron/proto/contract';
+import type { RonError } from '@ron/proto/errors';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createProbe } from './handlers/probe.ts';
 import { contactOf, SmallNetwork } from './testing/small-network.ts';
 
 let net: SmallNetwork;
@@ -6,6 +9,50 @@ beforeEach(async () => {
   net = await SmallNetwork.create();
 });
 afterEach(() => net[Symbol.dispose]());
+
+describe('a probe', () => {
+  const signal = new AbortController().signal;
+  const callOf = { context: { signal } } as Call;
+
+  test('says how long each answer took, and who answered', async () => {
+    const [one, two] = await net.start(2);
+    await net.until(() => net.isComplete());
+    const probe = createProbe(one!, net.clockOf(0));
+    const answer = await net.run(Promise.resolve(probe({ id: two!.id, count: 3 }, callOf)));
+    expect(answer).toMatchObject({
+      id: two!.id,
+      state: 'alive',
+      version: '0.1.0',
+      region: 'eu',
+      rtts_ms: [20, 20, 20],
+    });
+  });
+
+  test('shows what was lost', async () => {
+    const [one, two] = await net.start(2);
+    await net.until(() => net.isComplete());
+    const probe = createProbe(one!, net.clockOf(0));
+    let pings = 0;
+    net.isLost = (from) => from === one!.id && ++pings === 2;
+    const { rtts_ms } = await net.run(Promise.resolve(probe({ id: two!.id, count: 4 }, callOf)));
+    expect(rtts_ms.filter((rtt) => rtt === null)).toHaveLength(1);
+    expect(rtts_ms).toHaveLength(4);
+  });
+
+  test('is refused of who is unknown, banned, or being probed', async () => {
+    const [one, two, three] = await net.start(3);
+    await net.until(() => net.isComplete());
+    const probe = createProbe(one!, net.clockOf(0));
+    const refusal = (id: string) =>
+      net.run(Promise.resolve(probe({ id, count: 1 }, callOf)).catch(({ code }: RonError) => code));
+    expect(await refusal('9'.repeat(64))).toBe('not_found');
+    const running = Promise.resolve(probe({ id: two!.id, count: 2 }, callOf));
+    expect(await refusal(two!.id)).toBe('conflict');
+    expect((await net.run(running)).rtts_ms).toHaveLength(2);
+    one!.bans.ban(three!.id, 'operator', 60_000);
+    expect(await refusal(three!.id)).toBe('conflict');
+  });
+});
 
 describe('membership', () => {
   test('nodes find each other through one seed', async () => {

@@ -2,6 +2,7 @@ import type { Timer } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 import type { Contact, NodeId } from '@ron/proto/network';
 import { contactOf, type NodeRecord, type Offence, overlayLimits } from '@ron/proto/overlay';
+import { TokenBuckets } from '@ron/transport';
 import { type Answer, type AnswerCheck, Asker, type NodeOperation, type Question } from './asker.ts';
 import { type Delivered, Gossip } from './gossip/gossip.ts';
 import { isPresent, type Member } from './membership/member.ts';
@@ -12,7 +13,6 @@ import { createRamPeerStore, type PeerStore } from './peers/peer-store.ts';
 import { ProviderQuality } from './peers/provider-quality.ts';
 import type { OverlayPorts } from './ports.ts';
 import type { SelfDescription } from './records.ts';
-import { TokenBuckets } from './token-buckets.ts';
 
 /** Calls a second from one node, and how many at once; `gossip` counts messages and has its own. */
 const callRates: Readonly<Record<Exclude<NodeOperation, 'gossip'>, readonly [perSecond: number, burst: number]>> = {
@@ -26,6 +26,8 @@ const callRates: Readonly<Record<Exclude<NodeOperation, 'gossip'>, readonly [per
 const exchangePeriodMs = 600_000;
 const exchangeTimeoutMs = 5_000;
 const leaveTimeoutMs = 1_000;
+/** Of a ping that an operator asked for: as of a probe of the membership. */
+const pingTimeoutMs = 1_000;
 
 export interface OverlayOptions {
   readonly about: SelfDescription;
@@ -150,6 +152,21 @@ export class Overlay implements OverlayApi, AsyncDisposable {
   isPresent(id: NodeId): boolean {
     const member = this.membership.table.get(id);
     return member !== undefined && isPresent(member);
+  }
+
+  /** Milliseconds until a member answered a ping without news; null: no answer, or a refusal. */
+  async pingMember(id: NodeId): Promise<number | null> {
+    const member = this.membership.table.get(id);
+    if (member === undefined) return null;
+    const { clock } = this.#ports;
+    const beganMs = clock.monotonicMs();
+    try {
+      await this.#asker.ask(contactOf(member.record), 'ping', { updates: [] }, pingTimeoutMs);
+      return clock.monotonicMs() - beganMs;
+    } catch (error) {
+      if (error instanceof RonError) return null;
+      throw error;
+    }
   }
 
   publish(topic: string, body: Uint8Array): Promise<string> {

@@ -1,20 +1,9 @@
 import type { Clock, Log, Random } from '@ron/kernel';
 import type { NodeId } from '@ron/proto/network';
 import type { overlayContract } from '@ron/proto/overlay';
-import type { Ask } from '@ron/transport';
+import type { Ask, NodeSigner, VerifySignature } from '@ron/transport';
 import type { OverlayConfig } from './config.ts';
 import type { Meters } from './meters.ts';
-
-/** The node's own key, which stays where it is. */
-export interface NodeSigner {
-  readonly id: NodeId;
-  /** Ed25519, 32 bytes; `id` is their BLAKE3. */
-  readonly publicKey: Uint8Array;
-  sign(statement: Uint8Array): Promise<Uint8Array>;
-}
-
-/** Ed25519. False for what is no signature, and never throws. */
-export type VerifySignature = (publicKey: Uint8Array, statement: Uint8Array, signature: Uint8Array) => boolean;
 
 /** What an authenticated connection says of itself. */
 export interface ChannelProof {

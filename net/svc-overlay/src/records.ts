@@ -1,7 +1,8 @@
 import type { NodeId } from '@ron/proto/network';
 import { type NodeRecord, overlayLimits } from '@ron/proto/overlay';
+import { fromBase64Url, toBase64Url, toHex } from '@ron/transport';
 import type { OverlayPorts } from './ports.ts';
-import { fromBase64Url, recordStatement, toBase64Url, toHex } from './statements.ts';
+import { recordStatement } from './statements.ts';
 
 export type KeyPorts = Pick<OverlayPorts, 'blake3' | 'verify'>;
 

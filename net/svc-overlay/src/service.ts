@@ -19,6 +19,7 @@ import { createPin } from './handlers/pin.ts';
 import { createPing } from './handlers/ping.ts';
 import { createPingReq } from './handlers/ping-req.ts';
 import { createPins } from './handlers/pins.ts';
+import { createProbe } from './handlers/probe.ts';
 import { createRepair } from './handlers/repair.ts';
 import { createSync } from './handlers/sync.ts';
 import { createUnban } from './handlers/unban.ts';
@@ -47,14 +48,7 @@ export { type Meters as OverlayMeters, silentMeters } from './meters.ts';
 export { type NodeHandlers, Overlay, type OverlayApi, type OverlayOptions } from './overlay.ts';
 export { createDiskPeerStore, createRamPeerStore, type PeerStore } from './peers/peer-store.ts';
 export { ProviderQuality, type Quality } from './peers/provider-quality.ts';
-export type {
-  ChannelProof,
-  ChannelRole,
-  Channels,
-  NodeSigner,
-  OverlayPorts,
-  VerifySignature,
-} from './ports.ts';
+export type { ChannelProof, ChannelRole, Channels, OverlayPorts } from './ports.ts';
 export type { SelfDescription } from './records.ts';
 
 /** Chosen by the profile. */
@@ -136,6 +130,7 @@ export const overlay = defineService({
         pins: createPins(pins),
         repair: createRepair(pins),
         peers: createPeers(node, () => clock.monotonicMs()),
+        probe: createProbe(node, clock),
         ban: createBan(node),
         unban: createUnban(node),
       },

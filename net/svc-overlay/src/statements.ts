@@ -1,6 +1,7 @@
 import { canonicalJson, type JsonValue } from '@ron/naming';
 import type { NodeId } from '@ron/proto/network';
 import type { Claim, GossipMessage, Hello, NodeRecord } from '@ron/proto/overlay';
+import { toBase64Url } from '@ron/transport';
 import type { ChannelRole } from './ports.ts';
 
 const encoder = new TextEncoder();
@@ -52,16 +53,4 @@ export function voteStatement({ id, incarnation, state }: Omit<Claim, 'votes'>, 
 export function gossipStatement(message: Omit<GossipMessage, 'signature' | 'hops'>): Uint8Array {
   const { topic, origin, public_key, issued_at, nonce, body } = message;
   return statement('gossip', topic, origin, public_key, issued_at, nonce, body);
-}
-
-export function toBase64Url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
-}
-
-export function fromBase64Url(text: string): Uint8Array {
-  return Buffer.from(text, 'base64url');
-}
-
-export function toHex(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }

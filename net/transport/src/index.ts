@@ -1,4 +1,5 @@
 export type { Ask } from './ask.ts';
+export { fromBase64Url, toBase64Url, toHex } from './encoding.ts';
 export {
   type ChannelProof,
   type NodeIdentity,
@@ -29,4 +30,6 @@ export {
   type NodeTransport,
   type NodeTransportOptions,
 } from './node-transport.ts';
-export { dialThrough, type SocksProxy } from './socks.ts';
+export type { NodeSigner, VerifySignature } from './signing.ts';
+export type { SocksProxy } from './socks.ts';
+export { TokenBuckets } from './token-buckets.ts';

@@ -5,6 +5,7 @@ import {
   type Listener,
   type Log,
   type Metrics,
+  type Net,
   type NetAddress,
   parseNetAddress,
   type TlsDuplex,
@@ -19,6 +20,7 @@ import type { NodeIdentity } from './identity/node-identity.ts';
 import { type ProvenNode, proveNode } from './identity/peer-certificate.ts';
 import type { ChannelRole } from './identity/statements.ts';
 import { type TransportLimits, transportLimits } from './limits.ts';
+import { dialThrough, refusingOnions, type SocksProxy } from './socks.ts';
 import { acceptUnix, dialUnix, type UnixProofPorts } from './unix-proof.ts';
 
 /** The one protocol between nodes, as TLS names it. */
@@ -38,8 +40,9 @@ export interface NodeConnection {
 }
 
 export interface NodeTransportOptions {
-  /** Its `net` may be one of `dialThrough`. */
   readonly env: Env;
+  /** Through which other nodes are dialled, all of them. Absent: directly, and onion services not at all. */
+  readonly socks?: SocksProxy;
   readonly identity: NodeIdentity;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -83,6 +86,7 @@ class Transport implements NodeTransport {
   readonly identity: NodeIdentity;
   readonly metrics: TransportMetrics;
   readonly #options: NodeTransportOptions;
+  readonly #dialling: Net;
   readonly #limits: TransportLimits;
   readonly #certificates: CertificateSource;
   readonly #admission: Admission;
@@ -94,6 +98,8 @@ class Transport implements NodeTransport {
     this.identity = options.identity;
     this.metrics = createTransportMetrics(options.metrics);
     this.#options = options;
+    const { env, socks } = options;
+    this.#dialling = socks === undefined ? refusingOnions(env.net) : dialThrough(env.net, socks);
     this.#limits = limits;
     this.#certificates = certificates;
     this.#admission = new Admission(limits);
@@ -212,7 +218,7 @@ class Transport implements NodeTransport {
     const { env, mayDial } = this.#options;
     const { handshakeBytesMax } = this.#limits;
     const identity = this.#certificates.tls();
-    const duplex = await env.net.dialTls(address, { identity, alpn, timeoutMs, handshakeBytesMax, mayDial });
+    const duplex = await this.#dialling.dialTls(address, { identity, alpn, timeoutMs, handshakeBytesMax, mayDial });
     const { certificateDer, channelBinding } = duplex.peer;
     const proven = proveNode(certificateDer, { nowMs: env.clock.wallMs(), nodeId: contact.id, work: env.work });
     if (typeof proven === 'string') {

@@ -3,7 +3,7 @@ import { createRealEnv } from '@ron/kernel/real';
 import { SimWorld } from '@ron/kernel/sim';
 import fc from 'fast-check';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { dialThrough, type SocksProxy } from './socks.ts';
+import type { SocksProxy } from './socks.ts';
 import { listening, testNode } from './testing/test-nodes.ts';
 
 const anyPort: NetAddress = { kind: 'tcp', host: '127.0.0.1', port: 0 };
@@ -61,8 +61,7 @@ describe.each(['real', 'simulated'] as const)('%s', (kind) => {
     const contact = await run(listening(b, '127.0.0.1'));
     const through = await run(proxy(env, ['0502', '0100', connected], parseNetAddress(contact.address)));
     const credentials = { user: 'ron', password: 'secret' };
-    const net = dialThrough(env.net, { address: through.address, credentials });
-    const a = await run(testNode({ ...env, clock: env.clock, net }));
+    const a = await run(testNode(env, { socks: { address: through.address, credentials } }));
     onTestFinished(async () => {
       for (const node of [a, b]) await node.transport[Symbol.asyncDispose]();
       await through[Symbol.asyncDispose]();
@@ -75,6 +74,25 @@ describe.each(['real', 'simulated'] as const)('%s', (kind) => {
   });
 });
 
+test('without a proxy an onion service is not dialled, and its name not looked up', async () => {
+  const world = new SimWorld({ seed: 'onion' });
+  const env = world.node('a');
+  let dials = 0;
+  const net = {
+    ...env.net,
+    dialTls: () => {
+      dials++;
+      return Promise.reject(new Error('a resolver heard of it'));
+    },
+  } as never;
+  const a = await world.scheduler.settle(testNode({ ...env, clock: env.clock, net }));
+  for (const host of ['node.onion', 'NODE.ONION.']) {
+    const dial = a.transport.dial({ id: '0'.repeat(64), address: `${host}:9600` }, 1_000);
+    await expect(world.scheduler.settle(dial)).rejects.toMatchObject({ details: { reason: 'policy' } });
+  }
+  expect(dials).toBe(0);
+});
+
 describe('a proxy that', () => {
   const world = new SimWorld({ seed: 'socks' });
   const env = world.node('a');
@@ -82,10 +100,9 @@ describe('a proxy that', () => {
 
   async function failure(answers: readonly string[], options: Partial<SocksProxy> = {}, address = 'host.example:1') {
     const made = await run(proxy(env, answers));
-    const net = dialThrough(env.net, { address: made.address, ...options });
-    const a = await run(
-      testNode({ ...env, clock: env.clock, net }, { mayDial: (host) => host !== '10.0.0.1' && host !== 'localhost' }),
-    );
+    const socks = { address: made.address, ...options };
+    const mayDial = (host: string) => host !== '10.0.0.1' && host !== 'localhost';
+    const a = await run(testNode(env, { socks, mayDial }));
     const dial = a.transport.dial({ id: '0'.repeat(64), address }, 3_000);
     const error = await run(
       dial.then(

@@ -45,6 +45,23 @@ export function dialThrough(net: Net, proxy: SocksProxy): Net {
   };
 }
 
+/** The same network, which dials no onion services: only a proxy finds them, and no resolver is to hear their names. */
+export function refusingOnions(net: Net): Net {
+  return {
+    listen: (address, accept) => net.listen(address, accept),
+    dial: (address, timeoutMs) => net.dial(address, timeoutMs),
+    listenTls: (address, options, accept) => net.listenTls(address, options, accept),
+    serveHttp: (address, limits, handler) => net.serveHttp(address, limits, handler),
+    async dialTls(address, options) {
+      // RFC 7686: such names are never looked up.
+      if (address.kind === 'tcp' && /\.onion\.?$/i.test(address.host)) {
+        throw new SystemError('EACCES', 'onion services are dialled through a proxy only: network.socks');
+      }
+      return await net.dialTls(address, options);
+    },
+  };
+}
+
 function judgeHost(host: string, { mayDial }: TlsDialOptions): void {
   const isName = ipv4Of(host) === undefined && !host.includes(':') && !/^(.*\.)?localhost\.?$/i.test(host);
   if (!isName && !mayDial(host)) throw new SystemError('EACCES', `${host} may not be dialled`);

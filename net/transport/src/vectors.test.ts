@@ -1,10 +1,11 @@
 import fs from 'node:fs';
 import { createInlineWork } from '@ron/kernel/real';
 import { expect, test } from 'vitest';
+import { toHex } from './encoding.ts';
 import { nodeExtension, publicHalf, selfSigned, tlsKeyOf } from './identity/certificate.ts';
 import { nodeIdOfKey, verifyChannelProof } from './identity/node-identity.ts';
 import { proveNode } from './identity/peer-certificate.ts';
-import { bytesOfHex, type ChannelRole, certificateStatement, channelStatement, hexOf } from './identity/statements.ts';
+import { bytesOfHex, type ChannelRole, certificateStatement, channelStatement } from './identity/statements.ts';
 
 const folder = new URL('../../../docs/specs/vectors/', import.meta.url);
 const vectors = JSON.parse(fs.readFileSync(new URL('transport-1.json', folder), 'utf8'));
@@ -28,11 +29,11 @@ test('the certificate is the same bytes, and proves the node while it is valid',
   const key = tlsKeyOf(hex(certificate.tls_seed));
   const { not_before: notBeforeS, not_after: notAfterS } = certificate;
   const tlsKey = publicHalf(key);
-  expect(hexOf(tlsKey)).toBe(certificate.tls_key);
+  expect(toHex(tlsKey)).toBe(certificate.tls_key);
   expect(text(certificateStatement({ notBeforeS, notAfterS, tlsKey }))).toBe(certificate.statement);
   const extensions = [nodeExtension(nodeKey, hex(certificate.statement_signature))];
   const der = selfSigned(key, { serial: hex(certificate.serial), notBeforeS, notAfterS, extensions });
-  expect(hexOf(der)).toBe(certificate.der);
+  expect(toHex(der)).toBe(certificate.der);
   const proven = { nodeId: vectors.node_id, publicKey: nodeKey };
   expect(proveNode(hex(certificate.der), { nowMs: notBeforeS * 1_000, work })).toEqual(proven);
   expect(proveNode(hex(certificate.der), { nowMs: notBeforeS * 1_000 - 60_001, work })).toBe(

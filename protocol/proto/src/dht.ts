@@ -13,6 +13,8 @@ export const dhtLimits = {
   provideRecordsMax: 64,
   /** Bytes of a record as JSON. What the schema allows is smaller by itself. */
   recordBytesMax: 16 * 1_024,
+  /** Requests that a trace shows: more than the two passes of a search make. */
+  traceStepsMax: 256,
   /** Milliseconds for which a record is valid at most. */
   recordTtlMsMax: 24 * 3_600_000,
   /** Milliseconds by which clocks of nodes may differ. */
@@ -77,6 +79,48 @@ export const BucketView = Type.Object(
   },
   strict,
 );
+
+/** One request of a search. Times are milliseconds since the search began. */
+const TraceStep = Type.Object(
+  {
+    node: Contact,
+    hop: Type.Integer({ minimum: 1, description: 'requests from this node to it: 1 for one of the own table' }),
+    via: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$', description: 'who named it; absent: the own table' })),
+    distance_bits: Type.Integer({ minimum: 0, maximum: 256, description: 'length of its XOR distance to the key' }),
+    at_ms: Count,
+    took_ms: Type.Optional(Count),
+    outcome: Type.Union([
+      Type.Literal('answered'),
+      Type.Literal('silent', { description: 'not reached, or no answer in time' }),
+      Type.Literal('refused', { description: 'it answered with an error' }),
+      Type.Literal('waiting', { description: 'the search ended first' }),
+    ]),
+    code: Type.Optional(Type.String({ description: 'of the error' })),
+    records: Type.Optional(Count),
+    contacts: Type.Optional(Count),
+  },
+  strict,
+);
+export type TraceStep = Static<typeof TraceStep>;
+
+const TraceProvider = Type.Object(
+  {
+    provider: Contact,
+    from: Type.Optional(
+      Type.String({ pattern: '^[0-9a-f]{64}$', description: 'who gave its record; absent: kept here' }),
+    ),
+    at_ms: Count,
+    issued_at: TimeMs,
+    expires_at: TimeMs,
+    challenge: Type.Union([
+      Type.Literal('passed', { description: 'it showed that it has the object, or this node trusts it' }),
+      Type.Literal('failed', { description: 'it did not, and the search went on without it' }),
+      Type.Literal('none', { description: 'this node challenges nobody' }),
+    ]),
+  },
+  strict,
+);
+export type TraceProvider = Static<typeof TraceProvider>;
 
 /** Who has what: a Kademlia of provider records. The first four operations are asked by nodes, the others by services of this node. */
 export const dhtContract = defineContract({
@@ -164,6 +208,33 @@ export const dhtContract = defineContract({
       scopes: admin,
       mutation: true,
       frees: true,
+    },
+    trace: {
+      summary: 'A search for the providers of an object, made now, and all that happened on its way; for operators',
+      input: Type.Object(
+        {
+          address: Address,
+          want: Type.Optional(Type.Integer({ minimum: 1, maximum: 32, description: 'as of `locate`' })),
+        },
+        strict,
+      ),
+      output: Type.Object(
+        {
+          self: NodeId,
+          key: DhtKey,
+          network_size: Count,
+          region_bits: Type.Integer({ minimum: 0, maximum: 256 }),
+          took_ms: Count,
+          steps: Type.Array(TraceStep, { maxItems: dhtLimits.traceStepsMax, description: 'in the order of asking' }),
+          providers: Type.Array(TraceProvider, { maxItems: 64, description: 'in the order of finding' }),
+        },
+        strict,
+      ),
+      errors: [],
+      scopes: admin,
+      costly: true,
+      limits: { timeoutMs: 30_000 },
+      http: [{ method: 'GET', path: '/admin/dht/trace', query: ['address', 'want'], reply: 'json' }],
     },
     table: {
       summary: 'The routing table and what is kept, for operators',

@@ -4,7 +4,7 @@ import { defineContract, type HttpRoute } from './contract.ts';
 import { Address, Count, Cursor, NameText, PathText, strict, TimeMs } from './fields.ts';
 import { hydrateOperation } from './hydration.ts';
 import { mailboxOperations } from './mailbox.ts';
-import { NameRecord, nameRemoved, nameSet, Resolution } from './names.ts';
+import { NameRecord, nameRemoved, nameSet, nameTrace, Resolution } from './names.ts';
 import { CopyHolder, DurabilityWish } from './pins.ts';
 import { HeaderText, ReadOutput, readFields, readRoutes } from './reading.ts';
 import {
@@ -171,6 +171,11 @@ export const gatewayContract = defineContract({
       errors: ['not_found', 'integrity'],
       scopes: [{ method: 'read', resource: 'n/{name}' }],
       http: [{ method: 'GET', path: '/name/resolve/*name', query: ['fresh'], reply: 'json' }],
+    },
+    trace_name: {
+      summary: 'Where a name is found, and what each trusted node said of it; for operators',
+      ...nameTrace,
+      http: [{ method: 'GET', path: '/admin/names/trace', query: ['path'], reply: 'json' }],
     },
     set_name: {
       summary: 'Point a name at an address; If-Match carries the expected version, If-None-Match: * means a new name',

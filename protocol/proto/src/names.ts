@@ -1,6 +1,7 @@
-import { Type } from 'typebox';
+import { type Static, Type } from 'typebox';
 import { defineContract } from './contract.ts';
 import { Address, Count, Cursor, DurationMs, NameText, PathText, strict, TimeMs } from './fields.ts';
+import { Contact, NodeId } from './network.ts';
 
 /** The signature covers the canonical JSON (RFC 8785) of the record without `signature`. */
 const recordFields = {
@@ -31,6 +32,51 @@ const ifVersion = Type.Optional(Count);
 /** Who follows the log sees every version of every name, so that a node cannot show two histories. */
 export const nameSet = { level: 'event', input: ['name', 'address'], output: ['version', 'prev'] } as const;
 export const nameRemoved = { level: 'event', input: ['name'], output: ['version'] } as const;
+
+/** Nodes that are asked about one name. */
+export const namesAskedMax = 8;
+
+const NameAnswer = Type.Object(
+  {
+    node: Contact,
+    took_ms: Count,
+    outcome: Type.Union([
+      Type.Literal('found'),
+      Type.Literal('missing', { description: 'it has no such name, or does not let this node read it' }),
+      Type.Literal('expired', { description: 'what it has is past its time' }),
+      Type.Literal('failed', { description: 'not reached, no answer in time, or one that is none' }),
+    ]),
+    code: Type.Optional(Type.String({ description: 'of the error' })),
+    name: Type.Optional(NameText),
+    address: Type.Optional(Address),
+    version: Type.Optional(Count),
+  },
+  strict,
+);
+export type NameAnswer = Static<typeof NameAnswer>;
+
+/** Shared by the index and the public API in front of it. */
+export const nameTrace = {
+  input: Type.Object({ path: PathText }, strict),
+  output: Type.Object(
+    {
+      record: Type.Optional(Resolution),
+      rest: Type.Optional(Type.String({ description: 'of the path, behind the name' })),
+      asked: Type.Array(NameAnswer, {
+        maxItems: namesAskedMax,
+        description: 'in the order in which they are believed; none when the name is here',
+      }),
+      believed: Type.Optional(NodeId),
+    },
+    strict,
+  ),
+  errors: ['integrity'],
+  scopes: [
+    { method: 'read', resource: 'n/{path}' },
+    { method: 'admin', resource: 'admin/index' },
+  ],
+  costly: true,
+} as const;
 
 export const indexContract = defineContract({
   name: 'index',
@@ -98,6 +144,11 @@ export const indexContract = defineContract({
       output: Type.Object({ names: Type.Array(NameRecord), cursor: Type.Optional(Cursor) }, strict),
       errors: ['integrity'],
       scopes: [{ method: 'list', resource: 'n/{prefix}' }],
+    },
+    trace: {
+      summary:
+        'Where a name is found: here, or by which of the trusted nodes, all of which are asked now; for operators',
+      ...nameTrace,
     },
     roots: {
       summary: 'Every address that a name or its kept history points at: what garbage collection must not take',

@@ -32,6 +32,8 @@ export const overlayLimits = {
   /** How old a node's own record may be before nobody takes it from others. */
   recordAgeMsMax: 86_400_000,
   peersPageMax: 500,
+  /** Pings of one `probe`. */
+  probesMax: 20,
 } as const;
 
 const limit = overlayLimits;
@@ -276,6 +278,35 @@ export const overlayContract = defineContract({
       scopes: read,
       costly: true,
       http: [{ method: 'GET', path: '/overlay/peers', query: ['state', 'limit', 'cursor'], reply: 'json' }],
+    },
+    probe: {
+      summary: 'Pings a member some times, one after the other, and says how long each answer took; for operators',
+      input: Type.Object(
+        {
+          id: NodeId,
+          count: Type.Optional(Type.Integer({ minimum: 1, maximum: limit.probesMax, description: 'default 5' })),
+        },
+        strict,
+      ),
+      output: Type.Object(
+        {
+          id: NodeId,
+          state: MemberState,
+          address: NodeAddress,
+          version: Type.String(),
+          region: Type.Optional(Region),
+          rtts_ms: Type.Array(Type.Union([Type.Number({ minimum: 0 }), Type.Null()]), {
+            maxItems: limit.probesMax,
+            description: 'null: no answer within a second, or a refusal. The first may have connected before it asked',
+          }),
+        },
+        strict,
+      ),
+      errors: ['not_found', 'conflict', 'unavailable'],
+      scopes: admin,
+      costly: true,
+      limits: { timeoutMs: 30_000 },
+      http: [{ method: 'GET', path: '/overlay/peers/:id/probe', query: ['count'], reply: 'json' }],
     },
     ban: {
       summary: 'Neither ask nor answer a node; without `duration_ms` for a day',

@@ -20,7 +20,7 @@ export type NodeHandler<K extends NodeOperation> = (
  * `quota_exhausted`.
  */
 export function admitPeer(node: DhtNode, from: NodeId, asker: Contact | undefined, cost: number): void {
-  node.budget.spend(from, cost);
+  node.charge(from, cost);
   if (asker === undefined) return;
   if (asker.id !== from) throw new RonError('bad_request', 'the asker is not who the channel proved');
   node.table.asked(asker);

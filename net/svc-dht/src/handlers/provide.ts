@@ -22,6 +22,7 @@ export function createProvide(node: DhtNode, onRefused: OnRefused): NodeHandler<
         continue;
       }
       onRefused(reason);
+      if (reason === 'unsigned') node.ports.onForged?.(from);
       refused ??= reason;
     }
     return refused === undefined ? { stored } : { stored, refused };

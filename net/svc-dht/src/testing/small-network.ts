@@ -4,11 +4,11 @@ import { createInlineWork } from '@ron/kernel/real';
 import { type SimEnv, SimWorld } from '@ron/kernel/sim';
 import { RonError } from '@ron/proto/errors';
 import type { Contact, NodeId } from '@ron/proto/network';
+import { type NodeSigner, toHex, type VerifySignature } from '@ron/transport';
 import { DhtNode, type DhtPorts } from '../dht-node.ts';
-import { toHex } from '../distance.ts';
+
 import { createNodeHandlers, serveNode } from '../node-service.ts';
 import { Publisher } from '../publisher.ts';
-import type { RecordSigner, VerifySignature } from '../record.ts';
 import { type DhtRules, dhtRulesDefault } from '../rules.ts';
 import { Upkeep } from '../upkeep.ts';
 
@@ -21,7 +21,7 @@ export const verifyEd25519: VerifySignature = (publicKey, message, signature) =>
   return verify(null, message, key, signature);
 };
 
-export function createTestSigner(): RecordSigner & { readonly id: NodeId } {
+export function createTestSigner(): NodeSigner {
   const { publicKey, privateKey }: { publicKey: KeyObject; privateKey: KeyObject } = generateKeyPairSync('ed25519');
   const raw = new Uint8Array(publicKey.export({ format: 'der', type: 'spki' }).subarray(-32));
   return { id: toHex(blake3(raw)), publicKey: raw, sign: (message) => sign(null, message, privateKey) };
@@ -29,7 +29,7 @@ export function createTestSigner(): RecordSigner & { readonly id: NodeId } {
 
 export interface TestNode {
   readonly contact: Contact;
-  readonly signer: RecordSigner;
+  readonly signer: NodeSigner;
   readonly node: DhtNode;
   readonly publisher: Publisher;
   readonly upkeep: Upkeep;

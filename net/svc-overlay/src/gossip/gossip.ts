@@ -2,12 +2,12 @@ import type { Clock, Log, Random } from '@ron/kernel';
 import { RonError } from '@ron/proto/errors';
 import type { Contact, NodeId } from '@ron/proto/network';
 import { type GossipMessage, overlayLimits } from '@ron/proto/overlay';
+import { fromBase64Url, TokenBuckets, toBase64Url, toHex } from '@ron/transport';
 import type { Asker } from '../asker.ts';
 import type { Ignored } from '../meters.ts';
 import type { OverlayPorts } from '../ports.ts';
 import { isKeyOf } from '../records.ts';
-import { fromBase64Url, gossipStatement, toBase64Url, toHex } from '../statements.ts';
-import { TokenBuckets } from '../token-buckets.ts';
+import { gossipStatement } from '../statements.ts';
 import { Outbox } from './outbox.ts';
 import { SeenWindow } from './seen-window.ts';
 

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '@ron/kernel';
 import type { Contact } from '@ron/proto/network';
 import { type GossipMessage, overlayLimits } from '@ron/proto/overlay';
-import type { TokenBuckets } from '../token-buckets.ts';
+import type { TokenBuckets } from '@ron/transport';
 
 /** Milliseconds that a message waits for others to the same node. */
 const gatherMs = 20;

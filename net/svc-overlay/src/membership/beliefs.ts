@@ -1,9 +1,9 @@
 import type { NodeId } from '@ron/proto/network';
 import { type Claim, type NodeRecord, overlayLimits, type Update, type Vote } from '@ron/proto/overlay';
+import { fromBase64Url, TokenBuckets, toBase64Url } from '@ron/transport';
 import type { OverlayPorts } from '../ports.ts';
 import { isRecordCurrent, isRecordGenuine } from '../records.ts';
-import { fromBase64Url, toBase64Url, voteStatement } from '../statements.ts';
-import { TokenBuckets } from '../token-buckets.ts';
+import { voteStatement } from '../statements.ts';
 import type { Accusers } from './accusers.ts';
 import type { LocalHealth } from './local-health.ts';
 import { isPresent, type Member } from './member.ts';

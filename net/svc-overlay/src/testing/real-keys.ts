@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { createInlineWork } from '@ron/kernel/real';
-import type { NodeSigner, VerifySignature } from '../ports.ts';
-import { toBase64Url, toHex } from '../statements.ts';
+import { type NodeSigner, toBase64Url, toHex, type VerifySignature } from '@ron/transport';
 
 const { blake3 } = createInlineWork();
 

@@ -1,7 +1,8 @@
 import type { Work } from '@ron/kernel';
 import { type Kms, verifyRaw } from '@ron/kms';
 import type { NodeId } from '@ron/proto/network';
-import { type ChannelRole, channelStatement, hexOf } from './statements.ts';
+import { toHex } from '../encoding.ts';
+import { type ChannelRole, channelStatement } from './statements.ts';
 
 /** Who the node is. Its private key stays in the kms, and does two things here: it signs certificates and channel proofs. */
 export interface NodeIdentity {
@@ -35,7 +36,7 @@ export async function openNodeIdentity(kms: Kms, work: Pick<Work, 'blake3'>): Pr
 
 /** BLAKE3-256 of the raw public key, 64 lower-case hex digits. */
 export function nodeIdOfKey(publicKey: Uint8Array, work: Pick<Work, 'blake3'>): NodeId {
-  return hexOf(work.blake3(publicKey));
+  return toHex(work.blake3(publicKey));
 }
 
 export async function signChannelProof(

@@ -1,5 +1,6 @@
 import { canonicalJson } from '@ron/naming';
 import type { NodeId } from '@ron/proto/network';
+import { toHex } from '../encoding.ts';
 
 /** Which side of a connection speaks: a proof of one is none of the other. */
 export type ChannelRole = 'dialler' | 'acceptor';
@@ -17,7 +18,7 @@ export function certificateStatement(statement: {
   return signedBytes('ron-node-certificate', {
     not_after: statement.notAfterS,
     not_before: statement.notBeforeS,
-    tls_key: hexOf(statement.tlsKey),
+    tls_key: toHex(statement.tlsKey),
   });
 }
 
@@ -29,16 +30,10 @@ export function channelStatement(statement: {
   readonly channelBinding: Uint8Array;
 }): Uint8Array {
   return signedBytes('ron-channel-proof', {
-    channel_binding: hexOf(statement.channelBinding),
+    channel_binding: toHex(statement.channelBinding),
     node_id: statement.nodeId,
     role: statement.role,
   });
-}
-
-export function hexOf(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
-  return text;
 }
 
 /** Undefined for what is not an even number of lower-case hex digits. */

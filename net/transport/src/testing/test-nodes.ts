@@ -4,6 +4,7 @@ import type { Contact } from '@ron/proto/network';
 import { type NodeIdentity, openNodeIdentity } from '../identity/node-identity.ts';
 import type { TransportLimits } from '../limits.ts';
 import { createNodeTransport, type NodeConnection, type NodeTransport } from '../node-transport.ts';
+import type { SocksProxy } from '../socks.ts';
 
 export const silentLog: Log = {
   debug: () => undefined,
@@ -31,14 +32,23 @@ export interface TestNode {
 export interface TestNodeOptions {
   readonly limits?: Partial<TransportLimits>;
   readonly mayDial?: (address: string) => boolean;
+  readonly socks?: SocksProxy;
   readonly identity?: NodeIdentity;
   readonly log?: Log;
 }
 
 export async function testNode(env: Env, options: TestNodeOptions = {}): Promise<TestNode> {
   const metrics = createMetrics();
-  const { identity = await testIdentity(env), mayDial = () => true, limits = {}, log = silentLog } = options;
-  const transport = await createNodeTransport({ env, identity, log, metrics, mayDial, limits });
+  const { identity = await testIdentity(env), mayDial = () => true, limits = {}, log = silentLog, socks } = options;
+  const transport = await createNodeTransport({
+    env,
+    identity,
+    log,
+    metrics,
+    mayDial,
+    limits,
+    ...(socks && { socks }),
+  });
   const count: TestNode['count'] = (what, reason) => metrics.read(`transport_${what}_total`, { reason }) ?? 0;
   return { env, identity, transport, metrics, accepted: [], count };
 }

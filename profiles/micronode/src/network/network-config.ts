@@ -14,6 +14,12 @@ export const NetworkConfig = Type.Object(
       maxLength: 261,
       description: 'host:port that other nodes are told; empty: where it listens',
     }),
+    socks: Type.String({
+      default: '',
+      maxLength: 261,
+      description:
+        'host:port of a SOCKS5 proxy, such as Tor’s, through which other nodes are dialled, all of them; empty: directly, and onion addresses not at all',
+    }),
     region: Type.String({
       default: '',
       pattern: '^[a-z0-9-]{0,32}$',

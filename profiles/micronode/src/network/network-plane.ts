@@ -1,4 +1,5 @@
 import { servicePrincipal } from '@ron/auth';
+import { openTable } from '@ron/journal';
 import { type Config, type Env, type Listener, type Log, type Metrics, parseNetAddress } from '@ron/kernel';
 import { type Kms, verifyRaw } from '@ron/kms';
 import type { Peer, Principal } from '@ron/proto/contract';
@@ -16,7 +17,7 @@ import {
   rightsFor,
   type Service,
 } from '@ron/service';
-import { type DhtEngines, dht } from '@ron/svc-dht/service';
+import { type DhtEngines, dht, rememberedMax } from '@ron/svc-dht/service';
 import type { EdgeFarOptions } from '@ron/svc-edge/service';
 import type { NamesElsewhere } from '@ron/svc-index/service';
 import {
@@ -33,7 +34,7 @@ import type { MicronodeTables } from '../config.ts';
 import { version } from '../version.ts';
 import { Announcer } from './announcer.ts';
 import { OpenChannels } from './channels.ts';
-import { farNames } from './far-names.ts';
+import { FarNames } from './far-names.ts';
 import { Holders } from './holders.ts';
 import { lateDispatcher } from './late-dispatcher.ts';
 import { maySend } from './may-send.ts';
@@ -88,7 +89,8 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
   const settings = config.table('network').current();
   await using stack = new AsyncDisposableStack();
   const identity = await openNodeIdentity(kms, env.work);
-  const transport = stack.use(await createNodeTransport({ env, identity, log, metrics, mayDial }));
+  const socks = settings.socks === '' ? {} : { socks: { address: parseNetAddress(settings.socks) } };
+  const transport = stack.use(await createNodeTransport({ env, identity, log, metrics, mayDial, ...socks }));
   const links = stack.use(createNodeLinks({ transport, env, agent: `ron/${version.version}` }));
   const channels = new OpenChannels(links);
   // Asked for each time: a node that is trusted from now on need not come anew, and one that is no longer has to leave nothing.
@@ -159,6 +161,10 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     },
   };
   const members = () => (overlayApi?.members() ?? []).map(contactOf).filter(({ id }) => !isBanned(id));
+  const onDamage = (detail: string) => log.error({ detail }, 'the log of nodes failed or was damaged');
+  const memory = parts.remembers
+    ? stack.use(await openTable<Contact>({ env, folder: 'dht-nodes', entriesMax: rememberedMax, onDamage }))
+    : undefined;
   const dhtEngines: DhtEngines = {
     contact,
     ask: links.ask(dhtContract),
@@ -169,6 +175,9 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     // Claims of strangers are proven, so that they can neither fill a search nor end it.
     mayTrust: ({ provider }, address) =>
       provider.id === identity.nodeId || isTrusted(provider.id) || remote.has(nameOf(provider), address),
+    isBanned,
+    onForged: (id) => overlayApi?.offend(id, 'bad_signature'),
+    ...(memory && { memory }),
   };
   const me = servicePrincipal('network', rightsFor(dhtContract));
   const localDht = bindLocal(dhtContract, () => hosted('dht')!.dispatcher, me, env);
@@ -208,7 +217,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     services: [overlay, dht],
     engines: { overlay: overlayEngines, dht: dhtEngines },
     far: { bytesMax: settings.cache_bytes_max, sources: [remoteSource(remote)] },
-    elsewhere: farNames(links, present, env.clock),
+    elsewhere: new FarNames({ links, trusted: present, clock: env.clock }),
     presence: { onStored: (address) => announcer.add(address), onRemoved: (address) => announcer.remove(address) },
     copies: bindLocal(overlayContract, () => hosted('overlay')!.dispatcher, asGateway, env),
     mend: (address) => mender.mend(address),

@@ -194,7 +194,7 @@ test('a ban holds for connections that are open, and what the banned say is not 
   trust(b, a);
   await store(a, randomBytes(1_000), 'kept/by/a');
   await store(b, randomBytes(1_000), 'kept/by/b');
-  const statusOf = async ({ ask }: Node, name: string) => (await ask(`/name/resolve/${name}`)).status;
+  const statusOf = async ({ ask }: Node, name: string) => (await ask(`/name/resolve/${name}?fresh=true`)).status;
   expect([await statusOf(b, 'kept/by/a'), await statusOf(a, 'kept/by/b')]).toEqual([200, 200]);
   const admin = a.capabilityFor([{ methods: ['admin'], prefix: 'admin/' }]);
   const headers = { authorization: `Bearer ${admin}`, 'content-type': 'application/json' };

@@ -10,13 +10,14 @@ import {
   type DhtPorts,
   type DhtRules,
   Publisher,
-  type RecordSigner,
   serveNode,
   sharedBits,
   Upkeep,
 } from '@ron/svc-dht/service';
 import type { Serve } from '../message-net.ts';
 import type { SimulatedNetwork } from '../scenario.ts';
+
+type SimSigner = DhtPorts['signer'];
 
 const epochMs = Date.UTC(2026, 0, 1);
 const toHex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
@@ -28,7 +29,7 @@ export interface SimNode {
   readonly publisher: Publisher;
   readonly upkeep: Upkeep;
   readonly clock: SimClock;
-  readonly signer: RecordSigner;
+  readonly signer: SimSigner;
 }
 
 /** How a cluster is broken on purpose, or attacked. */
@@ -148,7 +149,7 @@ export class Cluster {
     return Array.from({ length: Math.min(5, nodes.length) }, () => nodes[random.integer(nodes.length)]!.contact);
   }
 
-  #signer(random: SimRandom, beside: NodeOptions['beside']): RecordSigner {
+  #signer(random: SimRandom, beside: NodeOptions['beside']): SimSigner {
     let publicKey = random.bytes(32);
     if (beside !== undefined) {
       while (sharedBits(toHex(this.#work.blake3(publicKey)), beside.point) < beside.bits) publicKey = random.bytes(32);

@@ -1,4 +1,4 @@
-import type { NodeSigner, VerifySignature } from '@ron/svc-overlay/service';
+import type { NodeSigner, VerifySignature } from '@ron/transport';
 
 /**
  * Signatures that cost a microsecond, for networks in which nobody forges: a hash of key and statement. What real ones refuse is tested
