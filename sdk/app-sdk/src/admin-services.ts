@@ -7,6 +7,15 @@ export { auditService, passportService, registryService } from './services.ts';
 const get = (path: string): ClientRoute => ({ method: 'GET', path, reply: 'json' });
 const post = (path: string): ClientRoute => ({ method: 'POST', path, json: true, reply: 'json' });
 
+/** Who has what, for operators: `client.call(dhtService, 'trace', { address })`. */
+export const dhtService: ServiceTable = {
+  app: 0x0102,
+  routes: {
+    table: get('/admin/dht/table'),
+    trace: { ...get('/admin/dht/trace'), query: ['address', 'want'] },
+  },
+};
+
 /** Keys, for administrators: `client.call(kmsService, 'list', {})`. */
 export const kmsService: ServiceTable = {
   app: 0x0401,

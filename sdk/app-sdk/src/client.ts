@@ -248,6 +248,8 @@ export interface NodeCalls {
   version(options?: CallOptions): Promise<Record<string, unknown>>;
   metrics(options?: CallOptions): Promise<string>;
   why(address: string, options?: CallOptions): Promise<Record<string, unknown>>;
+  /** Where a name is found: on the node, or by which of the nodes that it trusts. */
+  traceName(path: string, options?: CallOptions): Promise<Record<string, unknown>>;
   collect(options?: CallOptions & { dryRun?: boolean }): Promise<Record<string, unknown>>;
   undelete(address: string, options?: CallOptions): Promise<Record<string, unknown>>;
   scrub(

@@ -13,6 +13,7 @@ export function createNodeCalls(caller: Caller): NodeCalls {
     version: (options) => opsJson('/version', options),
     metrics: (options) => caller.ops('/metrics', options),
     why: (address, options) => admin('why', { address: parseAddress(address) }, options),
+    traceName: (path, options) => admin('trace_name', { path }, options),
     collect: (options = {}) => {
       const input = options.dryRun === undefined ? {} : { dry_run: options.dryRun };
       return admin('collect', input, { timeoutMs: 600_000, ...options }, true);

@@ -9,6 +9,7 @@ export const overlayService: ServiceTable = {
     pins: { method: 'GET', path: '/pins', query: ['cursor', 'limit'], reply: 'json' },
     repair: { method: 'POST', path: '/pins/repair', json: true, reply: 'json' },
     peers: { method: 'GET', path: '/overlay/peers', query: ['state', 'limit', 'cursor'], reply: 'json' },
+    probe: { method: 'GET', path: '/overlay/peers/:id/probe', query: ['count'], reply: 'json' },
     ban: { method: 'POST', path: '/overlay/bans', json: true, reply: 'json' },
     unban: { method: 'DELETE', path: '/overlay/bans/:id', reply: 'json' },
   },

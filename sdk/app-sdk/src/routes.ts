@@ -101,6 +101,7 @@ export const routes: Readonly<Record<string, ClientRoute>> = {
     json: true,
     reply: 'json',
   },
+  trace_name: { method: 'GET', path: '/admin/names/trace', query: ['path'], reply: 'json' },
   remove_name: { method: 'DELETE', path: '/name/*name', headers: { if_match: 'if-match' }, reply: 'json' },
   history: { method: 'GET', path: '/name/*path', query: ['cursor', 'limit'], reply: 'json' },
   list_names: { method: 'GET', path: '/names', query: ['prefix', 'cursor', 'limit'], reply: 'json' },

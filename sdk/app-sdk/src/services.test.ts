@@ -1,5 +1,6 @@
 import { auditContract } from '@ron/proto/audit';
 import type { Contract, Operation } from '@ron/proto/contract';
+import { dhtContract } from '@ron/proto/dht';
 import { kmsContract } from '@ron/proto/kms';
 import { overlayContract } from '@ron/proto/overlay';
 import { passportContract } from '@ron/proto/passport';
@@ -8,6 +9,7 @@ import { registryContract } from '@ron/proto/registry';
 import { describe, expect, test } from 'vitest';
 import {
   auditService,
+  dhtService,
   kmsService,
   overlayService,
   passportService,
@@ -19,6 +21,7 @@ import type { ServiceTable } from './transport.ts';
 
 const services: readonly [Contract, ServiceTable][] = [
   [auditContract, auditService],
+  [dhtContract, dhtService],
   [kmsContract, kmsService],
   [overlayContract, overlayService],
   [passportContract, passportService],

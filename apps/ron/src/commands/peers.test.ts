@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { PeersPage } from '../remote/overlay.ts';
+import type { PeersPage } from '../remote/network.ts';
 import { startHttpNode } from '../testing/http-node.ts';
 import { startMicronode, type TestNode } from '../testing/micronode.ts';
 import { runHere, timeForProcesses } from '../testing/run-ron.ts';
@@ -83,7 +83,15 @@ describe('with a real node', () => {
       expect.stringMatching(/^ {2}try: npm start -- --network /),
     ]);
     expect(code).toBe(3);
-    expect((await runHere(['peers', 'unban', one], { env: nodes[0]!.env })).stderr).toMatch(/the node is alone/);
+    for (const line of [
+      ['peers', 'unban', one],
+      ['ping', one],
+      ['trace', `b3:${one}`],
+    ]) {
+      expect((await runHere(line, { env: nodes[0]!.env })).stderr).toMatch(/the node is alone/);
+    }
+    const { stdout } = await runHere(['trace', 'no/such/name'], { env: nodes[0]!.env });
+    expect(stdout).toMatch(/not here, and there is no trusted node to ask/);
   });
 
   it('bans and forgets', async () => {

@@ -1,8 +1,9 @@
+import { overlayService } from '@ron/app-sdk/services';
 import { usageError } from '../cli-error.ts';
 import { formatDuration, formatTime } from '../output/format.ts';
 import { printable } from '../output/printable.ts';
 import { printRows } from '../output/streamed-table.ts';
-import { askOverlay, type PeersPage, peerPages } from '../remote/overlay.ts';
+import { askNetwork, fullNodeId, type PeersPage, peerPages } from '../remote/network.ts';
 import type { Session } from '../session.ts';
 import { parseDurationMs } from '../values/duration.ts';
 
@@ -60,26 +61,13 @@ function cellsOf({ id, state, addresses = [], region = '', rtt_ms, ban }: Row): 
 
 async function ban(session: Session, text: string, flags: Flags): Promise<void> {
   const duration = flags.for === undefined ? {} : { duration_ms: parseDurationMs(flags.for) };
-  const input = { id: await fullId(session, text), ...duration };
-  const answer = (await askOverlay(session, 'ban', input)) as Ban;
+  const input = { id: await fullNodeId(session, text), ...duration };
+  const answer = (await askNetwork(session, overlayService, 'ban', input)) as Ban;
   session.output.result(answer, () => `${answer.id} is banned until ${formatTime(answer.until)}`);
 }
 
 async function unban(session: Session, text: string): Promise<void> {
-  const input = { id: await fullId(session, text) };
-  const answer = await askOverlay(session, 'unban', input);
+  const input = { id: await fullNodeId(session, text) };
+  const answer = await askNetwork(session, overlayService, 'unban', input);
   session.output.result(answer, () => `${input.id} is not banned any more`);
-}
-
-/** The one id that begins so. A whole id need not be known: who is to stay away may not have come yet. */
-async function fullId(session: Session, text: string): Promise<string> {
-  const bad = (what: string) => usageError(`"${text}" ${what}`, 'ron peers');
-  if (!/^[0-9a-f]{12,64}$/.test(text)) throw bad('is not a node id: 64 hex digits, or the first 12 or more of them');
-  if (text.length === 64) return text;
-  const found = new Set<string>();
-  for await (const { id } of rows(session)) if (id.startsWith(text)) found.add(id);
-  const [id, ...others] = found;
-  if (id === undefined) throw bad('begins no id that this node knows');
-  if (others.length > 0) throw bad('begins more than one id: write more digits');
-  return id;
 }

@@ -4,7 +4,7 @@ import { usageError } from '../cli-error.ts';
 import { exitCodes } from '../exit-codes.ts';
 import { formatBytes, formatCount } from '../output/format.ts';
 import { printRows } from '../output/streamed-table.ts';
-import { orAlone } from '../remote/overlay.ts';
+import { orAlone } from '../remote/network.ts';
 import type { Session } from '../session.ts';
 import { parseWholeNumber } from '../values/whole-number.ts';
 

@@ -5,7 +5,7 @@ import { usageError } from '../cli-error.ts';
 import { walkFolder } from '../files/folder-walk.ts';
 import { lazyFile } from '../files/lazy-file.ts';
 import { formatBytes, formatCount } from '../output/format.ts';
-import { explained, orAlone } from '../remote/overlay.ts';
+import { explained, orAlone } from '../remote/network.ts';
 import type { Session } from '../session.ts';
 import { parseCopies, shortNode } from './pin.ts';
 

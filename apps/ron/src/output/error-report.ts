@@ -94,7 +94,7 @@ function nextStep(code: ErrorCode, { command }: ErrorPlace): string {
   if (step !== undefined) return step;
   switch (code) {
     case 'not_found':
-      if (command === 'ron peers') return command;
+      if (command === 'ron peers' || command === 'ron ping') return 'ron peers';
       return command === 'ron stat' || command === 'ron why' ? 'ron has ADDRESS' : 'ron name ls';
     case 'unauthenticated':
       return 'export RON_CAP=…   (the node prints the line when it starts)';

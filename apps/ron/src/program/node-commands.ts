@@ -17,6 +17,14 @@ export function addNodeCommands(scope: Scope): void {
     .addArgument(new Argument('[action]').choices(['ls', 'ban', 'unban']).default('ls'))
     .argument('[id]', 'of a node; the first 12 digits or more will do for one that is known')
     .option('--for <duration>', 'with ban: 30m, 12h, 7d (default: a day)');
+  scope
+    .add('ping <node>', 'how long another node takes to answer the node, some times in a row', async () => {
+      return (await import('../commands/ping.ts')).runPing;
+    })
+    .option('-c, --count <n>', 'pings, at most 20', '5');
+  scope.add('trace <target>', 'whom the node asks for an object (address), or for a name and its object', async () => {
+    return (await import('../commands/trace.ts')).runTrace;
+  });
   const config = scope.group('config', 'configuration: show, check');
   config
     .add(

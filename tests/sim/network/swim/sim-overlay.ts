@@ -5,12 +5,12 @@ import { overlayContract } from '@ron/proto/overlay';
 import {
   type AnswerCheck,
   type NodeHandlers,
-  type NodeSigner,
   Overlay,
   type OverlayConfig,
   type OverlayMeters,
   silentMeters,
 } from '@ron/svc-overlay/service';
+import type { NodeSigner } from '@ron/transport';
 import type { Endpoint, Serve } from '../message-net.ts';
 import type { SimulatedNetwork } from '../scenario.ts';
 import { verifyCheap } from './cheap-keys.ts';
