@@ -15,6 +15,7 @@ const examples = [
   'tileserver/main.ts',
   'network/node_overlay/main.ts',
   'network/node_index/main.ts',
+  'network/five_nodes/main.ts',
 ];
 /** Only ends one that hangs, on a machine with other work too. */
 const deadlineMs = 240_000;

@@ -24,10 +24,14 @@ export async function useNode(args: readonly string[] = []): Promise<ExampleNode
   return startNode(args);
 }
 
-/** Runs the micronode profile on a free port until it is disposed. */
-export async function startNode(args: readonly string[] = []): Promise<StartedNode> {
+/** Runs the micronode profile on a free port until it is disposed; `command` goes before it, as `ip netns exec NAME`. */
+export async function startNode(
+  args: readonly string[] = [],
+  { host = '127.0.0.1', command = [] }: { readonly host?: string; readonly command?: readonly string[] } = {},
+): Promise<StartedNode> {
   const main = fileURLToPath(new URL('../profiles/micronode/src/main.ts', import.meta.url));
-  const child = spawn(process.execPath, [main, '--listen', '127.0.0.1:0', ...args], {
+  const [program, ...parameters] = [...command, process.execPath, main, '--listen', `${host}:0`, ...args];
+  const child = spawn(program!, parameters, {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));

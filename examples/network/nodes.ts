@@ -21,17 +21,29 @@ export interface NetworkNode extends AsyncDisposable {
   trust(...others: readonly NetworkNode[]): void;
 }
 
-export async function startNetworkNode(...seeds: readonly NetworkNode[]): Promise<NetworkNode> {
+/** Where a node runs: on loopback, or at an address of its own, there by a command that starts it. */
+export interface Place {
+  readonly host: string;
+  readonly command: readonly string[];
+}
+
+export function startNetworkNode(...seeds: readonly NetworkNode[]): Promise<NetworkNode> {
+  return startNetworkNodeAt({ host: '127.0.0.1', command: [] }, ...seeds);
+}
+
+export async function startNetworkNodeAt(place: Place, ...seeds: readonly NetworkNode[]): Promise<NetworkNode> {
   await using stack = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'ron-network-'));
   stack.defer(() => rmSync(folder, { recursive: true }));
   const config = join(folder, 'config.toml');
-  writeFileSync(config, '');
+  // Beyond loopback its API is plain HTTP for whoever reaches it: fine between namespaces of one machine.
+  const settings = place.command.length === 0 ? '' : '[server]\nallow_remote = true\nunsafe = true\n';
+  writeFileSync(config, settings);
   const contacts = seeds.map(({ contact }) => contact).join(',');
   const joining = contacts === '' ? [] : ['--set', `network.seeds=${contacts}`];
   // Addresses on loopback are dialled only where that is allowed: a node on the Internet must not be sent there.
-  const reaching = ['--network', '127.0.0.1:0', '--set', 'network.dial_private=true'];
-  const node = stack.use(await startNode(['--config', config, ...reaching, ...joining]));
+  const reaching = ['--network', `${place.host}:0`, '--set', 'network.dial_private=true'];
+  const node = stack.use(await startNode(['--config', config, ...reaching, ...joining], place));
   const ron = stack.use(connect({ url: node.url, capability: node.capability }));
   const [, contact = '', id = ''] = /^Network contact: ((\S+)@\S+)$/m.exec(node.banner) ?? [];
   const owned = stack.move();
@@ -42,7 +54,7 @@ export async function startNetworkNode(...seeds: readonly NetworkNode[]): Promis
     contact,
     // The node watches its file.
     trust(...others) {
-      writeFileSync(config, `[network]\ntrusted = ${JSON.stringify(others.map((other) => other.id))}\n`);
+      writeFileSync(config, `${settings}[network]\ntrusted = ${JSON.stringify(others.map((other) => other.id))}\n`);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
