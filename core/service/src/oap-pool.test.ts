@@ -68,6 +68,18 @@ describe('a pool of connections', () => {
     expect(env.clock.monotonicMs()).toBeLessThan(6_000);
   });
 
+  test('ends at the deadline of the call, as such, and as soon as its caller leaves', async () => {
+    for (const how of ['deadline', 'leaving'] as const) {
+      const { env, pool, run } = start();
+      const leaving = new AbortController();
+      env.clock.after(100, () => how === 'leaving' && leaving.abort(new Error('left')));
+      const call = { app: 1, operation: 'read', input: {}, corrId: 'c', signal: leaving.signal };
+      const asked = pool.call(how === 'deadline' ? { ...call, timeoutMs: 100 } : call, {});
+      expect(await run(codeOf(asked))).toBe('deadline_exceeded');
+      expect(env.clock.monotonicMs()).toBeLessThan(150);
+    }
+  });
+
   test('sends a read again when its process has gone, and a change never', async () => {
     for (const [op, calls, outcome] of [
       ['read', ['read'], 'ok'],

@@ -57,8 +57,7 @@ export class OapPool implements AsyncDisposable {
     const startMs = clock.monotonicMs();
     const deadlineMs = startMs + (call.timeoutMs ?? Number.POSITIVE_INFINITY);
     for (let attempt = 1; ; attempt += 1) {
-      const patienceMs = this.#pause === undefined ? this.#patienceMs : pausedMsMax;
-      const client = await this.#client(call.signal, Math.min(deadlineMs, clock.monotonicMs() + patienceMs));
+      const client = await this.#client(call.signal, deadlineMs);
       const leftMs = deadlineMs - clock.monotonicMs();
       if (leftMs <= 0) throw late();
       try {
@@ -85,17 +84,18 @@ export class OapPool implements AsyncDisposable {
     return this.#options.patienceMs ?? 5_000;
   }
 
-  /** The connection with the least to do. Rejects once it is `untilMs` and there is none. */
-  async #client(signal: AbortSignal | undefined, untilMs: number): Promise<OapClient> {
+  /** The connection with the least to do. Rejects when there is none within the patience, by the deadline, or until `signal` aborts. */
+  async #client(signal: AbortSignal | undefined, deadlineMs: number): Promise<OapClient> {
     const { clock } = this.#options.env;
+    const patientMs = clock.monotonicMs() + (this.#pause === undefined ? this.#patienceMs : pausedMsMax);
     for (;;) {
       if (this.#disposed) throw new RonError('unavailable', 'the node is stopping');
-      if (signal?.aborted) throw late();
+      if (signal?.aborted || clock.monotonicMs() >= deadlineMs) throw late();
       const best = this.#pause === undefined ? this.#best() : undefined;
       if (best !== undefined) return best;
-      const leftMs = untilMs - clock.monotonicMs();
+      const leftMs = Math.min(deadlineMs, patientMs) - clock.monotonicMs();
       if (leftMs <= 0) throw new RonError('unavailable', 'the peer does not answer', { retryAfterMs: 250 });
-      await this.#within(this.#pause?.promise ?? this.#dialed(), leftMs);
+      await this.#within(this.#pause?.promise ?? this.#dialed(), leftMs, signal);
     }
   }
 
@@ -135,13 +135,16 @@ export class OapPool implements AsyncDisposable {
     }
   }
 
-  async #within(event: Promise<void>, ms: number): Promise<void> {
+  async #within(event: Promise<void>, ms: number, signal: AbortSignal | undefined): Promise<void> {
     const over = Promise.withResolvers<void>();
+    const leave = () => over.resolve();
+    signal?.addEventListener('abort', leave, { once: true });
     const timer = this.#options.env.clock.after(Math.ceil(ms), over.resolve);
     try {
       await Promise.race([event, over.promise]);
     } finally {
       timer.cancel();
+      signal?.removeEventListener('abort', leave);
     }
   }
 }
