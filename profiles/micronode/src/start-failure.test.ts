@@ -34,3 +34,20 @@ test.each([
   expect(failure.text).toMatch(/^micronode cannot start: .+\n {2}why: .+\n {2}try: .+\n$/);
   expect(failure.text).toContain(next);
 });
+
+test.each([
+  ['a second one on its folder', new SystemError('EADDRINUSE', '/x/run/launcher.sock is in use'), 6, 'npx ron ps'],
+  ['a taken port', new SystemError('EADDRINUSE', 'listen EADDRINUSE'), 6, 'npm run macronode -- --listen'],
+  [
+    'an address beyond loopback',
+    new SystemError('EACCES', 'plain TCP is for loopback only'),
+    9,
+    '[front] allow_remote',
+  ],
+  ['an unknown flag', thrownBy(() => parseFlags(['--nothing'])), 9, 'npm run macronode -- --help'],
+] as const)('macronode, %s: the next step is one of its own', (_name, error, exitCode, next) => {
+  const failure = startFailure(error, 'macronode');
+  expect(failure.exitCode).toBe(exitCode);
+  expect(failure.text).toContain(next);
+  expect(failure.text).not.toContain('npm start');
+});

@@ -12,6 +12,16 @@ interface Failure {
   readonly exitCode: number;
 }
 
+/** What differs in the advice: how it is started, its flag of the folder, the table of its public address. */
+interface Profile {
+  readonly command: string;
+  readonly folder: string;
+  readonly table: string;
+}
+
+const micronode: Profile = { command: 'npm start', folder: '--persist', table: 'server' };
+const macronode: Profile = { command: 'npm run macronode', folder: '--folder', table: 'front' };
+
 const keystoreAdvice: Readonly<Partial<Record<KeystoreRefusal, string>>> = {
   wrong_mode: 'chmod 600 keys/*',
   rolled_back: 'put the newest keys/ back: these are older than what this node has used',
@@ -19,18 +29,22 @@ const keystoreAdvice: Readonly<Partial<Record<KeystoreRefusal, string>>> = {
 
 /** What a person reads when a node does not start. */
 export function startFailure(error: unknown, profile = 'micronode'): Failure {
-  const { text, exitCode } = failureOf(error);
+  const { text, exitCode } = failureOf(error, profile === 'micronode' ? micronode : macronode);
   return { text: `${profile} cannot start: ${text}`, exitCode };
 }
 
-function failureOf(error: unknown): Failure {
+function failureOf(error: unknown, { command, folder, table }: Profile): Failure {
   const message = error instanceof Error ? error.message : String(error);
   const code = (error as { code?: unknown } | undefined)?.code;
+  if (code === 'EADDRINUSE' && message.includes('launcher.sock')) {
+    const next = `npx ron ps, or another folder: ${command} -- ${folder} DIR`;
+    return failure(message, 'a macronode runs on this folder', next, exitUnavailable);
+  }
   if (code === 'EADDRINUSE') {
     return failure(
       message,
       'another process listens there, perhaps another node',
-      'npm start -- --listen 127.0.0.1:0',
+      `${command} -- --listen 127.0.0.1:0`,
       exitUnavailable,
     );
   }
@@ -38,7 +52,7 @@ function failureOf(error: unknown): Failure {
     return failure(
       message,
       'another process holds the data folder',
-      'stop it, or choose another --persist folder',
+      `stop it, or choose another ${folder} folder`,
       exitUnavailable,
     );
   }
@@ -46,16 +60,16 @@ function failureOf(error: unknown): Failure {
     return failure(
       message,
       'a node speaks plain HTTP: beyond loopback a proxy with TLS should stand in front of it',
-      'a config file with [server] allow_remote = true and unsafe = true, by --config FILE',
+      `a config file with [${table}] allow_remote = true and unsafe = true, by --config FILE`,
       exitConfiguration,
     );
   }
   if (code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') {
-    const why = 'flags of the node follow a `--` after `npm start`, which npm takes away';
-    return failure(message, why, 'npm start -- --persist ./ron-data', exitConfiguration);
+    const why = `flags of the node follow a \`--\` after \`${command}\`, which npm takes away`;
+    return failure(message, why, `${command} -- ${folder} DIR`, exitConfiguration);
   }
   if (error instanceof ConfigError || error instanceof TypeError || error instanceof RangeError) {
-    return failure(message, 'the configuration or a flag is not valid', 'npm start -- --help', exitConfiguration);
+    return failure(message, 'the configuration or a flag is not valid', `${command} -- --help`, exitConfiguration);
   }
   if (error instanceof KeystoreError) {
     const why = 'the keys of this folder cannot be opened; nothing was changed';
@@ -68,7 +82,7 @@ function failureOf(error: unknown): Failure {
   return failure(
     message,
     error instanceof Error ? `an unexpected ${error.name}${placeOf(error)}` : 'an unexpected failure',
-    'npm start -- --set server.log_level=debug',
+    `${command} -- --set server.log_level=debug`,
     exitOther,
   );
 }

@@ -63,6 +63,7 @@ describe('reports of errors', () => {
     ['ron mailbox send', 'quota_exhausted', /^ron mailbox ls/],
     ['ron mailbox send', 'forbidden', /^ron cap show/],
     ['ron name set', 'conflict', /^ron name ls/],
+    ['ron restart', 'not_found', /^ron ps$/],
   ] as const)('knows what to do after %s: %s', (command, code, next) => {
     expect(reportOf(new RonError(code, 'x'), { command, url: undefined }).next).toMatch(next);
   });

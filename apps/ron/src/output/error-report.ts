@@ -95,6 +95,7 @@ function nextStep(code: ErrorCode, { command }: ErrorPlace): string {
   switch (code) {
     case 'not_found':
       if (command === 'ron peers' || command === 'ron ping') return 'ron peers';
+      if (command === 'ron restart') return 'ron ps';
       return command === 'ron stat' || command === 'ron why' ? 'ron has ADDRESS' : 'ron name ls';
     case 'unauthenticated':
       return 'export RON_CAP=…   (the node prints the line when it starts)';
