@@ -184,6 +184,19 @@ describe('parts', () => {
   });
 });
 
+test('of each run it is told once what it brought, also when it stalls in the middle', async () => {
+  const object = groups(40);
+  const runs: (readonly [string, number])[] = [];
+  const { peers } = await run(object, [acting({ kind: 'stalling', afterBytes: 1_200_000 }, 2_000), steady(50)], {
+    onRun: (node, bytes) => runs.push([node, bytes]),
+  });
+  expect(runs).toContainEqual(['0', 0]);
+  // The first question was for the size.
+  expect(runs.length).toBeLessThan(peers.wants);
+  const last = runs.findLast(([node]) => node === '0');
+  expect(last).toEqual(['0', 0]);
+});
+
 describe('speed', () => {
   test('several sources add up', async () => {
     const object = groups(64);

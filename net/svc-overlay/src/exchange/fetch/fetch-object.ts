@@ -117,8 +117,8 @@ class TransferRun {
     const { signal } = this.#options;
     const onAbort = () => this.#fail(signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
-    if (signal?.aborted === true) onAbort();
     try {
+      signal?.throwIfAborted();
       for (const node of this.#options.sources) this.pool.add(node);
       await this.#begin();
       await this.#transfer(this.#plan!);
@@ -204,13 +204,20 @@ class TransferRun {
       for (const step of plan.steps(clock.monotonicMs())) {
         if (step.kind === 'start') this.#start(plan, step.assignment);
         else {
-          this.#streams.get(step.assignment.id)?.stop.abort(stopped);
-          if (step.ending === 'fault') this.#ran(step.assignment, true);
+          this.#streams.get(step.assignment.id)?.stop.abort(step.ending === 'fault' ? stalled : stopped);
         }
       }
       if (plan.active === 0 && this.#streams.size === 0) this.pool.refuseIfNoneLeft();
-      await this.#pause(Math.min(plan.wakeAtMs(clock.monotonicMs()), this.#nextLook()));
+      if (this.#streams.size === 0 && plan.rests) await this.#rest();
+      else await this.#pause(Math.min(plan.wakeAtMs(clock.monotonicMs()), this.#nextLook()));
     }
+  }
+
+  /** Until something happens: who reads has what is below the horizon, and no source can bring anything. */
+  async #rest(): Promise<void> {
+    await this.#sleep(Number.POSITIVE_INFINITY);
+    this.#progressMs = this.#options.clock.monotonicMs();
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 
   /** Every stream has let go; one whose write does not end is not waited for longer than `answerMs`. */
@@ -230,6 +237,15 @@ class TransferRun {
 
   /** Until something happens or it is `untilMs`. Throws what ended the transfer. */
   async #pause(untilMs: number): Promise<void> {
+    await this.#sleep(untilMs);
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (this.#options.clock.monotonicMs() - this.#progressMs >= this.#limits.progressMs) {
+      throw new RonError('deadline_exceeded', 'no source sent anything that belongs to the object for too long');
+    }
+  }
+
+  /** At most `progressMs`. */
+  async #sleep(untilMs: number): Promise<void> {
     const { clock } = this.#options;
     let timer: Timer | undefined;
     if (!this.#woken) {
@@ -242,10 +258,6 @@ class TransferRun {
     }
     this.#woken = false;
     timer?.cancel();
-    if (this.#failure !== undefined) throw this.#failure.error;
-    if (clock.monotonicMs() - this.#progressMs >= this.#limits.progressMs) {
-      throw new RonError('deadline_exceeded', 'no source sent anything that belongs to the object for too long');
-    }
   }
 
   #stopStreamsOf(node: string): void {
@@ -351,3 +363,4 @@ interface Outcome {
 }
 
 const stopped = new RonError('unavailable', 'the stream is not needed any more');
+const stalled = new Error('the run stalled');

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { groupBytes, groupCount } from '@ron/b3';
 import { createSimEnv } from '@ron/kernel/sim';
 import fc from 'fast-check';
@@ -84,7 +85,9 @@ describe('several sources', () => {
 describe('memory', () => {
   test('a reader that stops holds at most 3 MiB, and its sources rest until it goes on', async () => {
     const object = testObject(12 * MiB);
-    const { env, read, peers } = reading(object, [steady(10_000), steady(10_000)]);
+    // Resting for longer than sources may be silent is no failure of theirs.
+    const limits = { progressMs: 20_000 };
+    const { env, read, peers } = reading(object, [steady(10_000), steady(10_000)], { limits });
     const first = await env.scheduler.settle(read.next());
     expect(first.value?.length).toBe(groupBytes());
     await env.scheduler.runFor(60_000);
@@ -112,6 +115,24 @@ describe('memory', () => {
       expect([peers.sentBytes, peers.lentBytes]).toEqual([sent, 0]);
       if (leave === 'return') expect(await read.next()).toMatchObject({ done: true });
     }
+  });
+
+  test('nobody is asked for a reader whose signal had aborted, and a reading that is over hears of its signal no more', async () => {
+    const object = testObject(MiB);
+    const late = reading(object, [steady(1_000)]);
+    late.leaving.abort(new Error('gone before'));
+    const after = reading(object, [steady(1_000)], { signal: late.leaving.signal });
+    for (const { env, read, peers } of [late, after]) {
+      await expect(env.scheduler.settle(read.next())).rejects.toThrow('gone before');
+      await env.scheduler.runFor(1_000);
+      expect([peers.wants, peers.sentBytes]).toEqual([0, 0]);
+    }
+    const { env, read, leaving, all } = reading(object, [steady(1_000)]);
+    await all();
+    const left = reading(object, [steady(1_000)], { signal: leaving.signal });
+    await left.env.scheduler.settle(left.read.return());
+    await env.scheduler.settle(read.next());
+    expect(getEventListeners(leaving.signal, 'abort')).toEqual([]);
   });
 
   test('what came in order before a failure is handed out before it', async () => {

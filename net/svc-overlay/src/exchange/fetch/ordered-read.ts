@@ -19,7 +19,7 @@ const over: Step = { done: true, value: undefined };
 
 /**
  * Verified groups of an object in their order, each in memory of its own, fetched from several sources at once. Begins when the first
- * is asked for. Groups that came before a failure are handed out before it; a reader that leaves ends the transfer.
+ * is asked for, and rests while the reader does, until it goes on or leaves. Groups that came before a failure are handed out before it; a reader that leaves ends the transfer.
  */
 export class OrderedRead implements ByteStream, AsyncIterator<Uint8Array, undefined> {
   readonly #options: ReadOptions;
@@ -28,6 +28,7 @@ export class OrderedRead implements ByteStream, AsyncIterator<Uint8Array, undefi
   readonly #end: number;
   /** By group; all are below the horizon. */
   readonly #waiting = new Map<number, Uint8Array>();
+  readonly #onAbort = () => this.#fail(this.#options.signal.reason);
   #next: number;
   #transfer: Transfer | undefined;
   #failure: { readonly error: unknown } | undefined;
@@ -37,7 +38,8 @@ export class OrderedRead implements ByteStream, AsyncIterator<Uint8Array, undefi
     const { range, signal } = options;
     const { first, count } = range;
     this.#options = options;
-    signal.addEventListener('abort', () => this.#fail(signal.reason), { once: true });
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener('abort', this.#onAbort, { once: true });
     this.#first = first;
     this.#next = first;
     this.#end = first + count;
@@ -48,7 +50,7 @@ export class OrderedRead implements ByteStream, AsyncIterator<Uint8Array, undefi
   }
 
   async next(): Promise<Step> {
-    this.#transfer ??= this.#begin();
+    if (this.#failure === undefined) this.#transfer ??= this.#begin();
     for (;;) {
       if (this.#next >= this.#end) return over;
       const bytes = this.#waiting.get(this.#next);
@@ -80,6 +82,7 @@ export class OrderedRead implements ByteStream, AsyncIterator<Uint8Array, undefi
 
   #fail(error: unknown): void {
     this.#failure ??= { error };
+    this.#options.signal.removeEventListener('abort', this.#onAbort);
     this.#ending.abort(error);
     this.#wake();
   }
@@ -100,6 +103,7 @@ export class OrderedRead implements ByteStream, AsyncIterator<Uint8Array, undefi
     const before = this.#horizon;
     this.#waiting.delete(this.#next);
     this.#next += 1;
+    if (this.#next === this.#end) this.#options.signal.removeEventListener('abort', this.#onAbort);
     if (this.#horizon > before) this.#transfer?.wake();
   }
 }

@@ -83,6 +83,11 @@ export class Plan {
     return this.#assignments.size;
   }
 
+  /** Whether nothing is asked of anybody and nothing may be before the horizon rises. */
+  get rests(): boolean {
+    return this.active === 0 && this.#taken.nextAbsent(0) >= this.#horizon();
+  }
+
   get sources(): number {
     return this.#sources.size;
   }
