@@ -30,6 +30,8 @@ export interface FetchLimits {
   readonly backoffMsMax: number;
   /** For an answer to HAVE, and until a stream begins. */
   readonly answerMs: number;
+  /** For a search for sources: as long as the DHT lets one take. */
+  readonly findMs: number;
   /** A partial source that has nothing to offer is asked again after this. */
   readonly refreshMs: number;
   /** Another source is asked for the size as well when the first is silent for this long. */
@@ -56,6 +58,7 @@ export const fetchLimitsDefault: FetchLimits = {
   backoffMs: 100,
   backoffMsMax: 10_000,
   answerMs: 5_000,
+  findMs: 15_000,
   refreshMs: 2_000,
   hedgeMs: 500,
   progressMs: 120_000,

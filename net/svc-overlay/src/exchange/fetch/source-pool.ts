@@ -49,6 +49,8 @@ export class SourcePool {
   #finding = false;
   /** The last search brought nobody new. */
   #foundNobody = false;
+  /** It did not come to its end. */
+  #searchFailed = false;
 
   constructor(options: SourcePoolOptions) {
     this.#options = options;
@@ -97,7 +99,7 @@ export class SourcePool {
 
   refuseIfNoneLeft(): void {
     if (!this.isHopeless) return;
-    const absent = [...this.#out.values()].every((how) => how === 'absent');
+    const absent = !this.#searchFailed && [...this.#out.values()].every((how) => how === 'absent');
     throw absent
       ? new RonError('not_found', 'no node that was asked has the object')
       : new RonError('unavailable', 'no node is left that could send the rest of the object');
@@ -178,10 +180,14 @@ export class SourcePool {
     this.#ask();
   }
 
-  /** Asks under the deadline of answers, which aborts `own` when it passes. */
-  async answerOf<T>(ask: (signal: AbortSignal) => Promise<T>, own: AbortController): Promise<T> {
-    const late = () => own.abort(new RonError('deadline_exceeded', 'the node did not answer in time'));
-    const timer = this.#options.clock.after(this.#options.limits.answerMs, late);
+  /** Asks under a deadline, that of answers by default, which aborts `own` when it passes. */
+  async answerOf<T>(
+    ask: (signal: AbortSignal) => Promise<T>,
+    own: AbortController,
+    withinMs = this.#options.limits.answerMs,
+  ): Promise<T> {
+    const late = () => own.abort(new RonError('deadline_exceeded', 'there was no answer in time'));
+    const timer = this.#options.clock.after(withinMs, late);
     try {
       return await orAborted(ask(own.signal), own.signal);
     } finally {
@@ -237,13 +243,15 @@ export class SourcePool {
     this.#finding = true;
     this.#findAtMs = nowMs + limits.findEveryMs;
     this.#foundNobody = true;
+    this.#searchFailed = false;
     try {
       using question = following(signal);
-      for (const node of await this.answerOf((own) => findSources!(own), question.controller)) {
+      for (const node of await this.answerOf((own) => findSources!(own), question.controller, limits.findMs)) {
         if (this.add(node)) this.#foundNobody = false;
       }
     } catch (error) {
-      // Who cannot be asked for sources has found none.
+      // Who cannot be asked for sources has found none, which does not say that there is none.
+      this.#searchFailed = true;
       if (!(error instanceof RonError)) this.#options.onFailure(error);
     } finally {
       this.#finding = false;

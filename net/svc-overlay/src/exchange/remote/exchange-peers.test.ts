@@ -1,3 +1,4 @@
+import { sleep } from '@ron/kernel';
 import { createSimEnv } from '@ron/kernel/sim';
 import { RonError } from '@ron/proto/errors';
 import type { Contact } from '@ron/proto/network';
@@ -138,6 +139,30 @@ test('where nobody has it, that is said soon, and an outage is told apart', asyn
   const down = remote(['1'], [], { 'have 1': refuse('unavailable') });
   await expect(down.run(down.objects.end(address, signal))).rejects.toMatchObject({ code: 'unavailable' });
   expect(down.env.clock.monotonicMs()).toBeLessThan(5_000);
+});
+
+test('a search may take as long as the DHT needs, and one that failed is no word that nobody has it', async () => {
+  const { env, peers } = nodes();
+  const objectsWith = (find: () => Promise<readonly string[]>) =>
+    new RemoteObjects({
+      ...{ clock: env.clock, peers, near: () => [], find },
+      ...{ onLiar: () => undefined, onRun: () => undefined },
+    });
+  const slow = objectsWith(async () => {
+    await sleep(env.clock, 12_000);
+    return [nameOf(contact('2'))];
+  });
+  expect(await env.scheduler.settle(slow.end(address, signal))).toMatchObject({ size: object.bytes.length });
+  const failing = objectsWith(async () => Promise.reject(new RonError('unavailable', 'the DHT has not started')));
+  await expect(env.scheduler.settle(failing.end(address, signal))).rejects.toMatchObject({ code: 'unavailable' });
+});
+
+test('who says that it has an object and never has its outboard is not asked for ever', async () => {
+  const { env, objects, run } = remote(['1'], [], { 'outboard 1': refuse('not_found') });
+  const outcome = run(
+    Promise.race([objects.outboard(address, object.bytes.length, signal), sleep(env.clock, 120_000)]),
+  );
+  await expect(outcome).rejects.toMatchObject({ code: 'deadline_exceeded' });
 });
 
 test('an outboard with any bit wrong is a lie of who sent it, and another one’s is taken', async () => {

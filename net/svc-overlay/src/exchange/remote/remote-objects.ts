@@ -76,7 +76,10 @@ export class RemoteObjects {
     return { size, lastGroup };
   }
 
-  /** The parents above the groups, with a header, of an object whose size is proven. */
+  /**
+   * The parents above the groups, with a header, of an object whose size is proven. Rejects as `Transfer.done` does, with
+   * `deadline_exceeded` after as long as a group may take.
+   */
   async outboard(address: string, size: number, signal: AbortSignal): Promise<Uint8Array> {
     const { clock, peers } = this.#ports;
     const limits = { ...fetchLimitsDefault, ...this.#limits };
@@ -90,13 +93,16 @@ export class RemoteObjects {
       onChange: () => undefined,
       onFailure: (error) => own.abort(error),
     });
-    for (const node of this.#ports.near(address)) pool.add(node);
+    const late = new RonError('deadline_exceeded', 'no node sent the outboard in time');
+    const timer = clock.after(limits.groupMs, () => own.abort(late));
     try {
+      for (const node of this.#ports.near(address)) pool.add(node);
       return await firstOf({ address, clock, pool, limits, signal: own.signal }, async (node, asking) => {
         const body = await pool.answerOf((each) => peers.outboard(node, address, each), asking);
         return await readOutboard(body, { address, size, clock, signal: asking.signal });
       });
     } finally {
+      timer.cancel();
       own.abort(new Error('the outboard is here'));
     }
   }
