@@ -50,13 +50,13 @@ async function goOn(): Promise<void> {
   assert.equal(Buffer.compare(Buffer.concat(pieces), bytes), 0);
   const asked = (await readsOf(c)) - before;
   assert.ok(asked > 0, 'c was asked for the rest');
-  console.log(`the same answer ended with all bytes right: b asked c for the rest, in ${asked} reads`);
+  console.log(`the same answer ended with all bytes right: b asked c for the rest, in ${asked} answers`);
 }
 
-/** Reads of objects that a node's storage has answered. */
+/** Pieces of objects that other nodes had of a node. */
 async function readsOf({ node }: NetworkNode): Promise<number> {
   const text = await (await fetch(`${node.url}/metrics`)).text();
-  const counts = text.matchAll(/^requests_total\{(?=.*service="storage")(?=.*op="get")(?=.*code="ok").*\} ([0-9]+)$/gm);
+  const counts = text.matchAll(/^requests_total\{(?=.*service="overlay")(?=.*op="want")(?=.*code="ok").*\} ([0-9]+)$/gm);
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
