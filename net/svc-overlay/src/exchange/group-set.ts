@@ -51,6 +51,27 @@ export class GroupSet {
     return true;
   }
 
+  /** Adds groups `first` up to but without `end`, 32 at a time; there are none past the object. */
+  addRun(first: number, end: number): void {
+    const stop = Math.min(end, this.groupCount);
+    for (let at = first; at < stop; ) {
+      const bit = at & 31;
+      const count = Math.min(32 - bit, stop - at);
+      const fresh = ((0xffffffff >>> (32 - count)) << bit) & ~this.#words[at >>> 5]!;
+      this.#words[at >>> 5]! |= fresh;
+      this.#size += onesOf(fresh);
+      at += count;
+    }
+  }
+
+  /** The same groups in a set of its own. */
+  copy(): GroupSet {
+    const copy = new GroupSet(this.groupCount);
+    copy.#words.set(this.#words);
+    copy.#size = this.#size;
+    return copy;
+  }
+
   delete(index: number): boolean {
     if (!this.has(index)) return false;
     this.#words[index >>> 5]! &= ~(1 << (index & 31));
@@ -80,4 +101,10 @@ export class GroupSet {
     const found = index * 32 + (31 - Math.clz32(word & -word));
     return found < this.groupCount ? found : -1;
   }
+}
+
+function onesOf(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555);
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }

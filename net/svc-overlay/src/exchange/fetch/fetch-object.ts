@@ -163,14 +163,14 @@ class TransferRun {
       await sink.write((groups - 1) * groupBytes(), end.lastGroup);
       written.add(groups - 1);
     }
-    const done = GroupSet.fromBytes(groups, written.toBytes());
+    const done = written.copy();
     const { first, count } = range ?? { first: 0, count: groups };
     // What is not wanted need not be fetched.
-    for (let group = 0; group < Math.min(first, groups); group++) done.add(group);
-    for (let group = first + count; group < groups; group++) done.add(group);
+    done.addRun(0, first);
+    done.addRun(first + count, groups);
     this.#missing = groups - done.size;
     this.#written = written;
-    this.#plan = new Plan(done, GroupSet.fromBytes(groups, done.toBytes()), this.#limits, horizon);
+    this.#plan = new Plan(done, done.copy(), this.#limits, horizon);
     this.pool.sizeIs(size);
     this.#progressMs = clock.monotonicMs();
   }
