@@ -172,7 +172,7 @@ export async function openNetwork(parts: NetworkParts): Promise<NetworkPlane> {
     signer,
     verify,
     seeds: () => [...seeds, ...members()],
-    // Claims of strangers are proven, so that they can neither fill a search nor end it.
+    // Claims of strangers are proven, so that false ones do not end a search; they count among the 64 that it looks at.
     mayTrust: ({ provider }, address) =>
       provider.id === identity.nodeId || isTrusted(provider.id) || remote.has(nameOf(provider), address),
     isBanned,
