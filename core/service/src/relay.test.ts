@@ -64,6 +64,12 @@ describe('a relay', () => {
     expect(admitted).toMatchObject([{ operation: 'issue', mutation: true, tenant: 'acme' }]);
   });
 
+  test('gives a call the deadline of its operation, and a shorter one of its caller', async () => {
+    const { sent, call } = start();
+    for (const timeoutMs of [undefined, 900, 3_600_000]) await call('issue', { timeoutMs });
+    expect(sent.map(({ timeoutMs }) => timeoutMs)).toEqual([30_000, 900, 30_000]);
+  });
+
   test('sends nothing that is unknown, not authenticated or past the quota', async () => {
     const { sent, call } = start();
     await expect(call('toString')).rejects.toMatchObject({ code: 'not_found' });

@@ -55,7 +55,8 @@ class Relay implements Dispatcher {
     onStart?.(context);
     try {
       await this.#admit(incoming, operation);
-      const reply = await this.#options.send(callOf(this.contract.app, incoming, context), operation);
+      const call = { ...callOf(this.contract.app, incoming, context), timeoutMs: timeoutOf(incoming, operation) };
+      const reply = await this.#options.send(call, operation);
       const kept = reply.receipt === undefined ? {} : { receipt: reply.receipt };
       return {
         output: reply.output,
@@ -98,19 +99,26 @@ class Relay implements Dispatcher {
     });
   }
 
-  #contextOf({ corrId, traceparent, idempotencyKey, timeoutMs }: Incoming, operation: Operation): Context {
-    const takes = operation.body === 'in' || operation.body === 'both';
-    const own = operation.limits?.timeoutMs ?? (takes ? Number.POSITIVE_INFINITY : limits.controlRequestTimeoutMs);
+  #contextOf(incoming: Incoming, operation: Operation): Context {
+    const { corrId, traceparent, idempotencyKey } = incoming;
+    const timeoutMs = timeoutOf(incoming, operation) ?? Number.POSITIVE_INFINITY;
     return new Context({
       corrId,
       traceparent,
       tenant: '',
       principal: nobody,
-      deadlineMs: this.#options.env.clock.monotonicMs() + Math.min(own, timeoutMs ?? Number.POSITIVE_INFINITY),
+      deadlineMs: this.#options.env.clock.monotonicMs() + timeoutMs,
       idempotencyKey,
       parent: undefined,
     });
   }
+}
+
+/** The operation's own limit at most: a process that does not keep it must not hold its callers. */
+function timeoutOf({ timeoutMs: asked }: Incoming, { body, limits: own }: Operation): number | undefined {
+  const takes = body === 'in' || body === 'both';
+  const ownMs = own?.timeoutMs ?? (takes ? undefined : limits.controlRequestTimeoutMs);
+  return asked === undefined || ownMs === undefined ? (asked ?? ownMs) : Math.min(asked, ownMs);
 }
 
 function callOf(app: number, incoming: Incoming, context: Context): OapCall {
@@ -125,7 +133,6 @@ function callOf(app: number, incoming: Incoming, context: Context): OapCall {
     proof,
     tenantName: incoming.tenant,
     corrId: incoming.corrId,
-    timeoutMs: incoming.timeoutMs,
     traceparent: incoming.traceparent,
     idempotencyKey: incoming.idempotencyKey,
     ...(incoming.receipt ? { receipt: true } : {}),
