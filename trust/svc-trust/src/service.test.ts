@@ -162,3 +162,30 @@ test('offers past the queue are dropped, counted, and the count is an entry', as
   expect(sent).toHaveLength(offeredMax + 1);
   expect(sent.at(-1)).toMatchObject({ op: 'audit.dropped', fields: { count: '3' } });
 });
+
+test('entries that the log refuses hold nobody up: they are dropped and counted', async () => {
+  const env = createSimEnv({ seed: 1 });
+  const sent: { op: string; fields: Readonly<Record<string, string>> }[] = [];
+  const audit = new RemoteAudit({
+    peer: {
+      record: () => Promise.reject(new Error('not asked')),
+      prove: () => Promise.reject(new Error('not asked')),
+      offer: async ({ entries }) => {
+        if (entries.some(({ op }) => op === 'bad')) throw new RonError('bad_request', 'no such entry');
+        sent.push(...entries);
+        return {};
+      },
+    },
+    clock: env.clock,
+    metrics: createMetrics(),
+    failure: () => undefined,
+  });
+  audit.offer({ ...entry, op: 'bad' });
+  await env.scheduler.settle(new Promise<void>((resolve) => env.clock.after(2_000, resolve)));
+  audit.offer(entry);
+  await env.scheduler.settle(new Promise<void>((resolve) => env.clock.after(2_000, resolve)));
+  expect(sent.map(({ op, fields }) => [op, fields['count']])).toEqual([
+    [entry.op, undefined],
+    ['audit.dropped', '1'],
+  ]);
+});

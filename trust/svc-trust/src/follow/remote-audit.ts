@@ -17,6 +17,8 @@ export interface RemoteAuditOptions {
 export const offeredMax = 4_096;
 const flushEveryMs = 50;
 const retryMs = 500;
+/** What another try may not meet. */
+const passing: ReadonlySet<string> = new Set(['unavailable', 'deadline_exceeded', 'request_timeout']);
 
 /** The audit log of a node in a process that does not hold it. What must be written down first waits for the log's word. */
 export class RemoteAudit implements AuditStage, AsyncDisposable {
@@ -31,7 +33,7 @@ export class RemoteAudit implements AuditStage, AsyncDisposable {
   constructor(options: RemoteAuditOptions) {
     this.#options = options;
     this.#droppedTotal = options.metrics
-      .counter('audit_dropped_total', 'offered entries that found the queue full')
+      .counter('audit_dropped_total', 'offered entries that found the queue full, or that the log refused')
       .labels();
   }
 
@@ -53,8 +55,7 @@ export class RemoteAudit implements AuditStage, AsyncDisposable {
 
   offer(entry: AuditEntry): void {
     if (this.#offered.length >= offeredMax) {
-      this.#dropped += 1;
-      this.#droppedTotal.inc();
+      this.#drop(1);
       return;
     }
     this.#offered.push(entry);
@@ -87,10 +88,18 @@ export class RemoteAudit implements AuditStage, AsyncDisposable {
         await this.#options.peer.offer({ entries: entries.map(entryTo) });
       } catch (error) {
         if (!(error instanceof RonError)) throw error;
-        return; // They stay for the next time; the queue has a bound.
+        // They stay for the next time; the queue has a bound.
+        if (passing.has(error.code)) return;
+        // The log will not take these at any time: those behind them must not wait for it.
+        this.#drop(entries.length);
       }
       this.#offered.splice(0, entries.length);
     }
+  }
+
+  #drop(count: number): void {
+    this.#dropped += count;
+    this.#droppedTotal.inc(count);
   }
 
   #noteDropped(): void {
