@@ -58,8 +58,7 @@ async function main(): Promise<void> {
             name,
             env.clock,
             (text) => {
-              reloadConfig(config, text, log);
-              launcher.reload(text);
+              if (reloadConfig(config, text, log)) launcher.reload(text);
             },
             (err) => log.error({ err }, 'the configuration file cannot be read'),
           );

@@ -52,7 +52,7 @@ export async function startOmnigate({ configFile, environment, flags }: Omnigate
   const node = stack.use(
     await startFrontNode({ env, config, log, accessLog, metrics, ...(tls === undefined ? {} : { tls }) }),
   );
-  const onText = (text: string): void => reloadConfig(config, text, log);
+  const onText = (text: string): void => void reloadConfig(config, text, log);
   const onFault = (err: unknown): void => log.error({ err }, 'the configuration file cannot be read');
   if (configFile !== undefined) stack.use(watchConfigFile(configFile, env.clock, onText, onFault));
   const renewal = files && { files, log, read: readIdentity, renew: node.renewIdentity };

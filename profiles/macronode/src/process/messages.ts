@@ -17,6 +17,8 @@ export interface StartOrder {
   readonly capabilities: Readonly<Partial<Record<Role, string>>>;
   /** Names of the gateways; for omnigate. */
   readonly gateways: readonly string[];
+  /** Nobody was in its place before, so that a person reads what it tells. */
+  readonly isFirst: boolean;
   /** Where clients find it, when one was there before it: a free port that the system chose stays. */
   readonly addresses?: Pick<Facts, 'http' | 'oap'>;
 }

@@ -1,6 +1,5 @@
 import type { Contract, Peer } from '@ron/proto/contract';
-import type { RonError } from '@ron/proto/errors';
-import { RonError as Refusal } from '@ron/proto/errors';
+import { RonError } from '@ron/proto/errors';
 import {
   type Authenticator,
   type HostedService,
@@ -40,10 +39,6 @@ export async function host(
 
 const nobody: Authenticator = {
   authenticate(): never {
-    throw refused();
+    throw new RonError('unauthenticated', 'a valid capability is required');
   },
 };
-
-function refused(): RonError {
-  return new Refusal('unauthenticated', 'a valid capability is required');
-}

@@ -16,6 +16,7 @@ import type { MacronodeTables } from '../config.ts';
 import type { Facts } from '../process/messages.ts';
 import { type ProcessPlan, planOf } from '../topology.ts';
 import { mintProcessCapabilities } from './capabilities.ts';
+import { Child } from './child.ts';
 import { Slot } from './slot.ts';
 
 export interface LauncherOptions {
@@ -102,9 +103,9 @@ export class Launcher implements AsyncDisposable {
     await this.#rolling;
   }
 
-  /** The text of the configuration file, to all processes: what can change while they run does. */
+  /** The valid text of the configuration file, to all processes, and those that take their places: what can change while they run does. */
   reload(text: string): void {
-    for (const { child } of this.#slots) child?.tell({ kind: 'config', text });
+    for (const slot of this.#slots) slot.reload(text);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -131,6 +132,7 @@ export class Launcher implements AsyncDisposable {
       plan,
       clock: env.clock,
       drainMs: config.table('server').current().drain_ms,
+      spawn: (options) => new Child(options),
       writeLog,
       order: {
         kind: 'start',

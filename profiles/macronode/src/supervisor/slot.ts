@@ -1,15 +1,20 @@
 import type { Running } from '@ron/kernel';
 import { type Clock, withDeadline } from '@ron/kernel';
+import { RonError } from '@ron/proto/errors';
 import type { Gate } from '@ron/service';
 import type { Facts, StartOrder } from '../process/messages.ts';
 import type { ProcessPlan } from '../topology.ts';
-import { Child, type ChildOptions } from './child.ts';
+import type { Child, ChildOptions } from './child.ts';
+
+/** A process as its slot knows it. */
+export type SlotChild = Pick<Child, keyof Child>;
 
 export interface SlotOptions {
   readonly plan: ProcessPlan;
-  readonly order: StartOrder;
+  readonly order: Omit<StartOrder, 'isFirst' | 'addresses'>;
   readonly clock: Clock;
   readonly drainMs: number;
+  readonly spawn: (options: ChildOptions) => SlotChild;
   readonly writeLog: (line: string) => void;
   /** Its gates changed, or it is another process now. */
   readonly onChange: () => void;
@@ -17,6 +22,7 @@ export interface SlotOptions {
   readonly hold: (held: boolean) => Promise<void>;
 }
 
+/** To load its code, and then to be up. */
 const startMsMax = 30_000;
 /** Beyond the drain, for what is left to flush and close. */
 const stopSlackMs = 3_000;
@@ -25,8 +31,14 @@ const stopSlackMs = 3_000;
 export class Slot {
   readonly plan: ProcessPlan;
   readonly #options: SlotOptions;
-  #standby: Child | undefined;
-  #child: Child | undefined;
+  #standby: SlotChild | undefined;
+  /** It has its order, and is not up yet. */
+  #starting: SlotChild | undefined;
+  #child: SlotChild | undefined;
+  #stopping = false;
+  #wasUp = false;
+  /** Of the configuration file since the node was started. */
+  #configText: string | undefined;
   #gates: readonly Gate[] = [];
   #startedMs = 0;
   #restarting: Promise<void> | undefined;
@@ -40,7 +52,7 @@ export class Slot {
     this.#standby = this.#spawn();
   }
 
-  get child(): Child | undefined {
+  get child(): SlotChild | undefined {
     return this.#child;
   }
 
@@ -54,10 +66,11 @@ export class Slot {
 
   /** For the kernel's supervisor: a process that ends by itself has crashed, whatever its exit code. */
   async start(): Promise<Running> {
+    this.#stopping = false;
     await this.#begin();
     const crashed = Promise.withResolvers<never>();
     void this.#watch(crashed.reject);
-    return { done: crashed.promise, [Symbol.asyncDispose]: () => this.#end() };
+    return { done: crashed.promise, [Symbol.asyncDispose]: () => this.#stop() };
   }
 
   /** Another process takes the place of this one: its code is loaded before, and calls wait while neither is there. */
@@ -68,6 +81,12 @@ export class Slot {
     return this.#restarting;
   }
 
+  /** What can change while it runs; who takes its place is told as well. */
+  reload(text: string): void {
+    this.#configText = text;
+    this.#child?.tell({ kind: 'config', text });
+  }
+
   /** What was prepared and is not needed. */
   discard(): void {
     this.#standby?.kill();
@@ -75,9 +94,15 @@ export class Slot {
   }
 
   async #replace(): Promise<void> {
-    const { hold } = this.#options;
+    const { hold, clock } = this.#options;
     this.#standby ??= this.#spawn();
-    await this.#standby.loaded;
+    try {
+      await withDeadline(clock, this.#standby.loaded, startMsMax, `the code of ${this.plan.name}`);
+    } catch (error) {
+      // The next restart begins with another one.
+      this.discard();
+      throw error;
+    }
     await hold(true);
     try {
       await this.#end();
@@ -90,19 +115,25 @@ export class Slot {
 
   async #begin(): Promise<void> {
     const { clock, order, onChange } = this.#options;
+    if (this.#stopping) throw new RonError('unavailable', 'the node is stopping');
     const child = this.#standby ?? this.#spawn();
     this.#standby = undefined;
+    this.#starting = child;
     try {
       const { http, oap } = this.facts;
       const addresses = { ...(http === undefined ? {} : { http }), ...(oap === undefined ? {} : { oap }) };
-      const started = child.start({ ...order, addresses });
+      const started = child.start({ ...order, addresses, isFirst: !this.#wasUp });
       this.facts = await withDeadline(clock, started, startMsMax, `the start of ${this.plan.name}`);
     } catch (error) {
       child.kill();
       await child.exited;
       throw error;
+    } finally {
+      this.#starting = undefined;
     }
     this.#child = child;
+    this.#wasUp = true;
+    if (this.#configText !== undefined) child.tell({ kind: 'config', text: this.#configText });
     this.#startedMs = clock.monotonicMs();
     onChange();
   }
@@ -132,6 +163,15 @@ export class Slot {
     }
   }
 
+  /** Also in the middle of a restart: who was to take its place does not. */
+  async #stop(): Promise<void> {
+    this.#stopping = true;
+    this.discard();
+    this.#starting?.kill();
+    // Whoever asked for the restart hears why it failed.
+    await Promise.all([this.#end(), this.#restarting?.catch(() => undefined)]);
+  }
+
   async #end(): Promise<void> {
     const { clock, drainMs } = this.#options;
     const child = this.#child;
@@ -144,8 +184,8 @@ export class Slot {
     timer.cancel();
   }
 
-  #spawn(): Child {
-    const { plan, writeLog, onChange } = this.#options;
+  #spawn(): SlotChild {
+    const { plan, writeLog, onChange, spawn } = this.#options;
     const options: ChildOptions = {
       name: plan.name,
       role: plan.role,
@@ -155,6 +195,6 @@ export class Slot {
         onChange();
       },
     };
-    return new Child(options);
+    return spawn(options);
   }
 }
