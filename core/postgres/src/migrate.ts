@@ -5,6 +5,8 @@ import { type Migration, migrations } from './migrations/migrations.ts';
 /** Milliseconds for another process that is at it, and for one migration. */
 const lockMs = 60_000;
 const statementMs = 300_000;
+/** Milliseconds after which the driver itself gives up a statement of `migrate`. */
+export const migrateQueryMs = statementMs + 1_000;
 
 /**
  * Brings the schema to this program's version: in one transaction, under an advisory lock, so that of processes that
@@ -41,7 +43,8 @@ export async function migrate(
     }
     await client.query('commit');
   } catch (error) {
-    await client.query('rollback');
+    // A connection that is gone has nothing to roll back, and what came first tells why.
+    await client.query('rollback').catch(() => undefined);
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import type { PostgresConfig } from './config.ts';
 import { checkServer, clientConfig } from './connecting.ts';
 import { isSpent, isUndone, PostgresError, refusalOf, unavailable } from './failures.ts';
 import { type HintListener, Hints } from './hints.ts';
-import { migrate } from './migrate.ts';
+import { migrate, migrateQueryMs } from './migrate.ts';
 import { Watch } from './watch.ts';
 
 /** A statement that the server prepares once for each connection. The name is of this text alone. */
@@ -52,7 +52,7 @@ export async function openPostgres({ env, config }: PostgresOptions): Promise<Po
   const hints = new Hints(Buffer.from(env.random.bytes(9)).toString('base64url'));
   const watch = new Watch(config, env.clock, hints);
   try {
-    const client = new pg.Client(clientConfig(config, 'migrate'));
+    const client = new pg.Client({ ...clientConfig(config, 'migrate'), query_timeout: migrateQueryMs });
     // What fails outside of a query shows in the next one.
     client.on('error', () => undefined);
     await client.connect();

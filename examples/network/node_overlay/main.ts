@@ -56,7 +56,9 @@ async function goOn(): Promise<void> {
 /** Pieces of objects that other nodes had of a node. */
 async function readsOf({ node }: NetworkNode): Promise<number> {
   const text = await (await fetch(`${node.url}/metrics`)).text();
-  const counts = text.matchAll(/^requests_total\{(?=.*service="overlay")(?=.*op="want")(?=.*code="ok").*\} ([0-9]+)$/gm);
+  const counts = text.matchAll(
+    /^requests_total\{(?=.*service="overlay")(?=.*op="want")(?=.*code="ok").*\} ([0-9]+)$/gm,
+  );
   return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
