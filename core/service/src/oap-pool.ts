@@ -90,10 +90,11 @@ export class OapPool implements AsyncDisposable {
     const patientMs = clock.monotonicMs() + (this.#pause === undefined ? this.#patienceMs : pausedMsMax);
     for (;;) {
       if (this.#disposed) throw new RonError('unavailable', 'the node is stopping');
-      if (signal?.aborted || clock.monotonicMs() >= deadlineMs) throw late();
+      if (signal?.aborted) throw late();
       const best = this.#pause === undefined ? this.#best() : undefined;
       if (best !== undefined) return best;
       const leftMs = Math.min(deadlineMs, patientMs) - clock.monotonicMs();
+      if (leftMs <= 0 && deadlineMs < patientMs) throw late();
       if (leftMs <= 0) throw new RonError('unavailable', 'the peer does not answer', { retryAfterMs: 250 });
       await this.#within(this.#pause?.promise ?? this.#dialed(), leftMs, signal);
     }
