@@ -128,10 +128,11 @@ describe('a macronode', () => {
 
   test('a rolling restart under traffic refuses nothing', async () => {
     const { address } = (await (await ask('/put', { method: 'PUT', body: 'rolling' })).json()) as { address: string };
+    let puts = 0;
     const requests: (() => Promise<Response>)[] = [
       () => ask(`/o/${address}`),
       () => ask('/name/resolve/kept/first'),
-      () => ask('/put', { method: 'PUT', body: `${Math.random()}`.repeat(100) }),
+      () => ask('/put', { method: 'PUT', body: `object ${puts++}`.repeat(100) }),
       () => ask('/name/rolling', asJson('PUT', { address })),
       () => ask('/mailbox/rolling/send', asJson('POST', { body: 'x' })),
       () => ask('/policy/hash'),

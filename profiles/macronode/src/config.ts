@@ -1,14 +1,5 @@
-import { AuditConfig } from '@ron/audit/service';
-import { KmsConfig } from '@ron/kms/service';
-import { DiskConfig, MemoryConfig, PolicyRootsConfig, ServerConfig } from '@ron/micronode/config';
+import { ServerConfig, serviceTables } from '@ron/micronode/config';
 import { OmnigateConfig } from '@ron/omnigate/service';
-import { EdgeConfig } from '@ron/svc-edge/service';
-import { GatewayConfig } from '@ron/svc-gateway/service';
-import { IndexConfig } from '@ron/svc-index/service';
-import { MailboxConfig } from '@ron/svc-mailbox/service';
-import { PassportConfig } from '@ron/svc-passport/service';
-import { RegistryConfig } from '@ron/svc-registry/service';
-import { StorageConfig } from '@ron/svc-storage/service';
 import { type Static, Type } from 'typebox';
 import { addressPattern, FrontServerConfig } from './omnigate-config.ts';
 
@@ -72,17 +63,6 @@ export const macronodeTables = {
   server: ProcessConfig,
   front: MacroFrontConfig,
   omnigate: OmnigateConfig,
-  memory: MemoryConfig,
-  disk: DiskConfig,
-  storage: StorageConfig,
-  index: IndexConfig,
-  mailbox: MailboxConfig,
-  edge: EdgeConfig,
-  gateway: GatewayConfig,
-  passport: PassportConfig,
-  policy: PolicyRootsConfig,
-  audit: AuditConfig,
-  registry: RegistryConfig,
-  kms: KmsConfig,
+  ...serviceTables,
 } as const;
 export type MacronodeTables = typeof macronodeTables;

@@ -172,9 +172,8 @@ export const PolicyRootsConfig = Type.Object(
 );
 export type PolicyRootsConfig = Static<typeof PolicyRootsConfig>;
 
-/** Every table of `config.toml`, by name. */
-export const micronodeTables = {
-  server: ServerConfig,
+/** Tables of what every profile is made of, by name. */
+export const serviceTables = {
   memory: MemoryConfig,
   disk: DiskConfig,
   storage: StorageConfig,
@@ -187,6 +186,12 @@ export const micronodeTables = {
   audit: AuditConfig,
   registry: RegistryConfig,
   kms: KmsConfig,
+} as const;
+
+/** Every table of `config.toml`, by name. */
+export const micronodeTables = {
+  server: ServerConfig,
+  ...serviceTables,
   network: NetworkConfig,
   overlay: OverlayConfig,
   dht: DhtConfig,

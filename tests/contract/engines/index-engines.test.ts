@@ -2,8 +2,9 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInlineWork } from '@ron/kernel/real';
-import { type Change, createRamNames, openLmdbNames } from '@ron/svc-index/service';
+import { createRamNames, openLmdbNames } from '@ron/svc-index/service';
 import { afterAll, expect, test } from 'vitest';
+import { firstSetting } from './first-setting.ts';
 import { indexEngineSuite } from './index-engine-suite.ts';
 
 const parent = await mkdtemp(join(tmpdir(), 'ron-index-'));
@@ -24,17 +25,7 @@ indexEngineSuite('lmdb', {
   },
 });
 
-function setting(name: string): Change {
-  const address = `b3:${'0'.repeat(64)}`;
-  const record = { name, address, version: 1, prev: null, updated_at: 1, owner: 'o', signature: 's' };
-  return {
-    expectedVersion: 0,
-    expectedRemoved: false,
-    head: { record, removed: false },
-    versionsMax: 9,
-    namesMax: 1000,
-  };
-}
+const setting = (name: string) => firstSetting(name, 1000);
 
 test('lmdb: near a full disk names are refused but can be removed, and it recovers without a restart', async () => {
   folders += 1;

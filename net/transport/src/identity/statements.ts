@@ -36,14 +36,6 @@ export function channelStatement(statement: {
   });
 }
 
-/** Undefined for what is not an even number of lower-case hex digits. */
-export function bytesOfHex(text: string): Uint8Array | undefined {
-  if (!/^(?:[0-9a-f]{2})*$/.test(text)) return undefined;
-  return Uint8Array.from({ length: text.length / 2 }, (_, index) =>
-    Number.parseInt(text.slice(2 * index, 2 * index + 2), 16),
-  );
-}
-
 function signedBytes(type: string, fields: Readonly<Record<string, string | number>>): Uint8Array {
   return encoder.encode(`ron-signed/1 ${type}\n${canonicalJson({ ...fields, type })}`);
 }

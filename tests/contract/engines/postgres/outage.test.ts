@@ -1,9 +1,10 @@
 import type { Postgres } from '@ron/postgres';
-import { type Change, createPostgresNames, type NameEngine } from '@ron/svc-index/service';
+import { createPostgresNames, type NameEngine } from '@ron/svc-index/service';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { PostgresServer } from '../../../support/postgres-server.ts';
 import { startSocketProxy } from '../../../support/socket-proxy.ts';
 import { tempFolder } from '../../../support/temp-folder.ts';
+import { firstSetting } from '../first-setting.ts';
 import { newSchema, openDatabase } from './databases.ts';
 
 let server: PostgresServer;
@@ -12,17 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-function setting(name: string): Change {
-  const address = `b3:${'0'.repeat(64)}`;
-  const record = { name, address, version: 1, prev: null, updated_at: 1, owner: 'o', signature: 's' };
-  return {
-    expectedVersion: 0,
-    expectedRemoved: false,
-    head: { record, removed: false },
-    versionsMax: 9,
-    namesMax: 1e6,
-  };
-}
+const setting = (name: string) => firstSetting(name, 1e6);
 
 /** Resolves when the database is there again: "anything may have changed" is then told. */
 function reached(database: Postgres): Promise<void> {
